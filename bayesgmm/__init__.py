@@ -1,0 +1,88 @@
+"""Gaussian mixtures by maximum likelihood, MAP and full posterior, side by side.
+
+The story: Z_n ~ Categorical(π), X_n | Z_n = k ~ N(μ_k, Σ_k). It is declared as a PyMC model with the labels summed
+out; EM gives point estimates; NUTS gives the posterior as an ArviZ DataTree.
+
+One rule
+    Every algorithm touches the data through one function, `bayesgmm.kernel.e_step`, which returns log p(x_n) and the
+    statistics (N_k, x̄_k, S_k). EM maximises Q given them; by Fisher's identity NUTS climbs the gradient of the same Q.
+
+A reader's walk
+    ``models/finite.py`` (the story as text) → ``fit/em.py`` (the loop) → ``kernel`` (the pass over the rows);
+    sampling: ``engines/nuts.py`` → ``ppl/marginal.py`` → ``ppl/op.py``, whose pullback is Fisher's identity.
+
+Rooms, each may import those before it
+    ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows
+    ``mixture``   Mixture, a frozen value: a fit gives one, every draw is one
+    ``families``  how Σ_k may be built: full, tied, diag, spherical
+    ``priors``    priors as values: formulas, log density, closed-form updates
+    ``data``      how data arrive: arrays, frames, files; checks; the shipped data sets
+    ``ppl``       the PyMC language: MarginalGaussianMixture and its Op, InverseWishart, declarations
+    ``fit``       point estimates: EM, starts, MAP of any story
+    ``draws``     what a posterior says: labels, summary, diagnose, membership
+    ``engines``   posterior draws: NUTS
+    ``compare``   MLE beside Bayes
+    ``plots``     figures; the only room that imports matplotlib
+    ``workflow``, ``cli``  the main job and the command line
+``bayesgmm.models`` holds the stories: functions that return a `pymc.Model`. The core never imports them.
+
+Examples
+--------
+>>> import bayesgmm as bg
+>>> mle = bg.fit_mle(bg.load_dataset("faithful"), n_components=2, seed=1, progress=False)
+>>> round(mle.log_likelihood, 2)
+-1130.26
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+# Public name -> the module that has it. Each is imported on first use: `import bayesgmm` loads nothing heavy.
+_HOMES = {
+    "Comparison": "comparison",
+    "Conjugate": "priors",
+    "Diagnosis": "draws",
+    "Fit": "fit",
+    "InverseWishart": "ppl",
+    "MarginalGaussianMixture": "ppl",
+    "Mixture": "mixture",
+    "as_table": "data",
+    "compare": "comparison",
+    "coords": "ppl",
+    "declare": "ppl",
+    "diagnose": "draws",
+    "e_step": "kernel",
+    "family": "families",
+    "fit_map": "fit",
+    "fit_mle": "fit",
+    "load_dataset": "data",
+    "membership": "draws",
+    "plot_comparison": "plots",
+    "plot_components": "plots",
+    "plot_membership": "plots",
+    "plot_ranks": "plots",
+    "prior": "priors",
+    "relabel": "draws",
+    "sample": "engines",
+    "scale_prior": "fit",
+    "summary": "draws",
+}
+_ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors")
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    elif name in _ROOMS:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_HOMES, *_ROOMS})

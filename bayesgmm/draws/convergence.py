@@ -1,0 +1,71 @@
+"""R-hat and effective sample sizes of many quantities at once, by ArviZ; constants and lone chains looked after."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# ArviZ splits chains in two and needs a few draws in each part.
+_LEAST_DRAWS = 4
+_TAILS = (0.05, 0.95)
+
+
+def convergence(quantities: dict[str, np.ndarray], n_chains: int):
+    """R-hat and ESS of each quantity.
+
+    Parameters
+    ----------
+    quantities : dict of ndarray (M,)
+        Draws in the order of the chains.
+    n_chains : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``r_hat`` (rank-normalised, split, the larger of bulk and folded), ``ess_bulk``, ``ess_tail`` (the smaller
+        of the 5 % and 95 % quantiles'); one row a quantity. A quantity that never varies has NaN in all; one that is
+        not finite somewhere has R-hat ∞ and ESS 0. One chain's R-hat compares its two halves (each split again).
+
+    References
+    ----------
+    Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draws = {"moves": np.random.default_rng(0).standard_normal(400), "rests": np.ones(400)}
+    >>> convergence(draws, 4).round(2)["r_hat"].tolist()
+    [1.0, nan]
+    """
+    import pandas as pd
+
+    values = np.array(list(quantities.values())).reshape(len(quantities), n_chains, -1)
+    table = np.full((len(values), 3), np.nan)
+    finite = np.isfinite(values).all(axis=(1, 2))
+    table[~finite] = np.inf, 0.0, 0.0
+    judged = finite & _varies(values)
+    if judged.any():
+        table[judged] = np.stack(_judged(values[judged]), axis=1)
+    return pd.DataFrame(table, index=list(quantities), columns=["r_hat", "ess_bulk", "ess_tail"])
+
+
+def _varies(values: np.ndarray) -> np.ndarray:
+    """Which quantities differ by more than rounding."""
+    with np.errstate(invalid="ignore"):
+        spread = values.max(axis=(1, 2)) - values.min(axis=(1, 2))
+        return spread > 8 * np.finfo(float).eps * np.abs(values).max(axis=(1, 2))
+
+
+def _judged(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    import arviz as az
+
+    n_draws = values.shape[2]
+    parts = values if values.shape[1] > 1 else values[:, :, : n_draws // 2 * 2].reshape(len(values), 2, -1)
+    if parts.shape[2] < _LEAST_DRAWS:
+        return np.ones(len(values)), np.zeros(len(values)), np.zeros(len(values))
+    axes = {"chain_axis": 1, "draw_axis": 2}
+    with np.errstate(all="ignore"):
+        r_hat = az.rhat(parts, method="rank", **axes)
+        bulk = az.ess(values, method="bulk", **axes)
+        tail = az.ess(values, method="tail", prob=_TAILS, **axes)
+    # A chain that never moves has no variance within: R-hat is then 0/0 or x/0, and ESS is undefined.
+    return np.nan_to_num(r_hat, nan=np.inf, posinf=np.inf), np.nan_to_num(bulk), np.nan_to_num(tail)

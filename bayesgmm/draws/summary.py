@@ -1,0 +1,77 @@
+"""ArviZ's table of the posterior, and a verdict under it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayesgmm.draws.diagnose import diagnose
+from bayesgmm.draws.mixtures import DIMS, named, posterior_of, read
+
+
+def summary(draws, *, var_names=None, ci_prob: float | None = None):
+    """Mean, sd, interval, effective sample sizes and R-hat of weights, means and covariances, and a verdict.
+
+    Parameters
+    ----------
+    draws : xarray.DataTree
+        With matched labels (`relabel`); if they are not, the verdict says so.
+    var_names : list of str, optional
+        Variables of the posterior; weights, means and covariances without.
+    ci_prob : float, optional
+        Probability of the interval; ArviZ's own setting (``stats.ci_prob``) without.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ArviZ's columns (mean, sd, the interval's bounds, ess_bulk, ess_tail, r_hat, mcse_mean, mcse_sd), a row a
+        number: ``weights[0]``, ``means[0, eruptions]``, ``covariances[0, eruptions, waiting]`` (each covariance
+        once). Values are in full precision. It shows the verdict of `diagnose` as its last line, and has it in
+        ``.attrs["verdict"]``.
+
+    Raises
+    ------
+    ValueError
+        If `draws` is no posterior of a mixture, or has no such variable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm.draws import from_arrays
+    >>> rng = np.random.default_rng(0)
+    >>> means = np.array([[0.0], [9.0]]) + 0.1 * rng.standard_normal((4, 500, 2, 1))
+    >>> table = summary(from_arrays(np.full((4, 500, 2), 0.5), means, np.ones((4, 500, 2, 1, 1)), features=["a"]))
+    >>> list(table.index)
+    ['weights[0]', 'weights[1]', 'means[0, a]', 'means[1, a]', 'covariances[0, a, a]', 'covariances[1, a, a]']
+    >>> table.attrs["verdict"]
+    'sound'
+    """
+    from bayesgmm.draws.frame import VerdictFrame
+
+    found = diagnose(draws)
+    plain = parameter_table(draws, var_names=var_names, ci_prob=ci_prob)
+    table = VerdictFrame(plain, fmt_map=plain._fmt_map)
+    table.attrs.update(verdict=found.verdict, verdict_text=found.text)
+    return table
+
+
+def parameter_table(draws, *, var_names=None, ci_prob: float | None = None, ci_kind: str | None = None):
+    """`summary` without the verdict: ArviZ's own data frame, each covariance once."""
+    import arviz as az
+
+    features = read(draws).features
+    posterior = named(posterior_of(draws))
+    names = [var_names] if isinstance(var_names, str) else list(DIMS if var_names is None else var_names)
+    missing = [name for name in names if name not in posterior]
+    if missing:
+        have = ", ".join(map(str, posterior.data_vars))
+        raise ValueError(f"the posterior has no variable {missing[0]!r}; it has {have}")
+    # ArviZ divides zero by zero for what never varies; NaN is the right answer there.
+    with np.errstate(all="ignore"):
+        table = az.summary(posterior[names], ci_prob=ci_prob, ci_kind=ci_kind)
+    return table.drop(index=_duplicates(posterior.sizes["component"], features), errors="ignore")
+
+
+def _duplicates(n_components: int, features) -> list[str]:
+    """The names of the covariances below the diagonal."""
+    below = [(a, b) for i, a in enumerate(features) for b in features[:i]]
+    return [f"covariances[{k}, {a}, {b}]" for k in range(n_components) for a, b in below]

@@ -1,0 +1,201 @@
+"""How Σ_k may be built: one small value a structure. The only file that compares covariance-structure strings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.linalg import slogdet
+
+from bayesgmm.kernel import Whitening
+
+_LOG_2, _LOG_PI = float(np.log(2.0)), float(np.log(np.pi))
+
+
+def _gammaln(x):
+    from scipy.special import gammaln
+
+    return gammaln(x)
+
+
+def _log_inverse_wishart(covariances, dof, scale):
+    """Log density of IW(dof, scale) at each of (…, D, D), every constant included."""
+    n_features = scale.shape[-1]
+    log_gamma = 0.25 * n_features * (n_features - 1) * _LOG_PI
+    log_gamma += sum(_gammaln(0.5 * (dof - j)) for j in range(n_features))
+    trace = np.trace(np.linalg.solve(covariances, np.broadcast_to(scale, covariances.shape)), axis1=-2, axis2=-1)
+    constant = 0.5 * dof * slogdet(scale)[1] - 0.5 * dof * n_features * _LOG_2 - log_gamma
+    return constant - 0.5 * (dof + n_features + 1) * slogdet(covariances)[1] - 0.5 * trace
+
+
+def _log_inverse_gamma(variances, shape, rate):
+    return shape * np.log(rate) - _gammaln(shape) - (shape + 1) * np.log(variances) - rate / variances
+
+
+def _diagonals(matrices):
+    return np.diagonal(matrices, axis1=-2, axis2=-1)
+
+
+def _as_matrices(variances):
+    """(…, D) variances -> (…, D, D) diagonal matrices."""
+    return variances[..., None] * np.eye(variances.shape[-1])
+
+
+@dataclass(frozen=True)
+class Full:
+    """Σ_k: any covariance, one for each component (VVV: volume, shape and orientation vary)."""
+
+    alias = "full"
+    code = "VVV"
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Free parameters in the covariances."""
+        return n_components * n_features * (n_features + 1) // 2
+
+    def m_step(self, scatters, counts):
+        """The Σ (K, D, D) that maximise Q, given S (K, D, D) and N (K,)."""
+        return scatters / counts[:, None, None]
+
+    def conjugate_mode(self, scatters, counts, dof, scale):
+        """The same with log IW(Σ_k; dof, scale) and the normal prior of μ_k added to Q."""
+        return (scatters + scale) / (counts + dof + scale.shape[-1] + 2)[:, None, None]
+
+    def log_conjugate(self, covariances, dof, scale) -> float:
+        """Log prior density of the covariances' free parameters."""
+        return float(_log_inverse_wishart(covariances, dof, scale).sum())
+
+    def whitening(self, covariances) -> Whitening:
+        """The factors of Σ; raises LinAlgError where one is not positive definite."""
+        return Whitening.of(np.linalg.cholesky(covariances))
+
+
+@dataclass(frozen=True)
+class Tied:
+    """Σ_k = Σ: one covariance for all components (EEE: volume, shape and orientation equal)."""
+
+    alias = "tied"
+    code = "EEE"
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Free parameters in the covariances."""
+        return n_features * (n_features + 1) // 2
+
+    def m_step(self, scatters, counts):
+        """The Σ (K, D, D), all equal, that maximise Q, given S (K, D, D) and N (K,)."""
+        return self._repeat(scatters.sum(axis=0) / counts.sum(), len(counts))
+
+    def conjugate_mode(self, scatters, counts, dof, scale):
+        """The same with log IW(Σ; dof, scale) and the normal priors of all μ_k added to Q."""
+        denominator = counts.sum() + dof + scale.shape[-1] + 1 + len(counts)
+        return self._repeat((scatters.sum(axis=0) + scale) / denominator, len(counts))
+
+    def log_conjugate(self, covariances, dof, scale) -> float:
+        """Log prior density of the one free covariance."""
+        return float(_log_inverse_wishart(covariances[0], dof, scale))
+
+    def whitening(self, covariances) -> Whitening:
+        """The one factor; raises LinAlgError where Σ is not positive definite."""
+        return Whitening(np.linalg.cholesky(covariances[:1]))
+
+    def _repeat(self, covariance, n_components):
+        return np.repeat(covariance[None], n_components, axis=0)
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """Σ_k = diag(σ²_k1 … σ²_kD): features independent within a component (VVI)."""
+
+    alias = "diag"
+    code = "VVI"
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Free parameters in the covariances."""
+        return n_components * n_features
+
+    def m_step(self, scatters, counts):
+        """The diagonal Σ (K, D, D) that maximise Q, given S (K, D, D) and N (K,)."""
+        return _as_matrices(_diagonals(scatters) / counts[:, None])
+
+    def conjugate_mode(self, scatters, counts, dof, scale):
+        """The same with log InvGamma(σ²_kd; dof/2, scale_dd/2) and the normal prior of μ_k added to Q."""
+        return _as_matrices((_diagonals(scatters) + np.diag(scale)) / (counts + dof + 3)[:, None])
+
+    def log_conjugate(self, covariances, dof, scale) -> float:
+        """Log prior density of the variances."""
+        return float(_log_inverse_gamma(_diagonals(covariances), 0.5 * dof, 0.5 * np.diag(scale)).sum())
+
+    def whitening(self, covariances) -> Whitening:
+        """Standard deviations; raises LinAlgError where a variance is not positive."""
+        return Whitening.of(_standard_deviations(covariances), diagonal=True)
+
+
+@dataclass(frozen=True)
+class Spherical:
+    """Σ_k = σ²_k I: one variance for each component (VII). Depends on the units of the features."""
+
+    alias = "spherical"
+    code = "VII"
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Free parameters in the covariances."""
+        return n_components
+
+    def m_step(self, scatters, counts):
+        """The spherical Σ (K, D, D) that maximise Q, given S (K, D, D) and N (K,)."""
+        n_features = scatters.shape[-1]
+        return self._spheres(_diagonals(scatters).sum(axis=-1) / (n_features * counts), n_features)
+
+    def conjugate_mode(self, scatters, counts, dof, scale):
+        """The same with log InvGamma(σ²_k; dof/2, tr(scale)/2D) and the normal prior of μ_k added to Q."""
+        n_features = scatters.shape[-1]
+        total = _diagonals(scatters).sum(axis=-1) + np.trace(scale) / n_features
+        return self._spheres(total / (dof + 2 + n_features * (counts + 1)), n_features)
+
+    def log_conjugate(self, covariances, dof, scale) -> float:
+        """Log prior density of the variances."""
+        rate = 0.5 * np.trace(scale) / scale.shape[-1]
+        return float(_log_inverse_gamma(covariances[:, 0, 0], 0.5 * dof, rate).sum())
+
+    def whitening(self, covariances) -> Whitening:
+        """Standard deviations; raises LinAlgError where a variance is not positive."""
+        return Whitening.of(_standard_deviations(covariances), diagonal=True)
+
+    def _spheres(self, variances, n_features):
+        return _as_matrices(np.repeat(variances[:, None], n_features, axis=1))
+
+
+Family = Full | Tied | Diagonal | Spherical
+FAMILIES: tuple[Family, ...] = (Full(), Tied(), Diagonal(), Spherical())
+
+
+def family(covariance_type) -> Family:
+    """Look a family up by scikit-learn's name or mclust's code; a family is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such family; the message lists those there are.
+
+    References
+    ----------
+    Banfield & Raftery (1993) and Celeux & Govaert (1995) for the codes.
+
+    Examples
+    --------
+    >>> family("full").code, family("VVI").alias
+    ('VVV', 'diag')
+    """
+    if isinstance(covariance_type, Family):
+        return covariance_type
+    for known in FAMILIES:
+        if covariance_type in (known.alias, known.code):
+            return known
+    names = ", ".join(repr(f.alias) for f in FAMILIES)
+    raise ValueError(f"covariance_type {covariance_type!r} is not known; use one of {names}")
+
+
+def _standard_deviations(covariances):
+    variances = _diagonals(covariances)
+    if not (variances > 0).all():
+        raise np.linalg.LinAlgError("a variance is not positive")
+    return _as_matrices(np.sqrt(variances))

@@ -1,0 +1,177 @@
+"""`fit_mle`: maximum likelihood, or the mode under a prior with closed forms, by EM from several starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from bayesgmm.data import DataError, Table, as_table, check_components
+from bayesgmm.families import family as family_of
+from bayesgmm.fit.degenerate import collapse, explain
+from bayesgmm.fit.em import Likelihood, Posterior, Target, climb
+from bayesgmm.fit.progress import track
+from bayesgmm.fit.result import Fit, Start
+from bayesgmm.fit.scaling import scale_prior
+from bayesgmm.fit.starts import start_statistics
+from bayesgmm.kernel import e_step
+from bayesgmm.mixture import Mixture
+
+
+def fit_mle(
+    x,
+    n_components,
+    *,
+    covariance_type="full",
+    prior=None,
+    starts=10,
+    case_weights=None,
+    missing="raise",
+    seed=None,
+    progress=True,
+) -> Fit:
+    """Fit a Gaussian mixture by EM, from several starts, and keep the best.
+
+    Parameters
+    ----------
+    x : array, frame or file (N, D)
+        Rows in data units.
+    n_components : int
+        K.
+    covariance_type : {"full", "tied", "diag", "spherical"}
+        How Σ_k may be built.
+    prior : "conjugate" or Conjugate, optional
+        Maximise the posterior density of (π, μ, Σ) instead; equals ``fit_map`` of the story with this prior.
+    starts : int
+        Climbs begun, by k-means++ on sphered rows.
+    case_weights : array (N,), optional
+        Non-negative frequencies: a weight of 2 counts a row twice.
+    missing : {"raise"}
+        A missing cell is an error that names its row and column.
+    seed : int, optional
+        For the starts.
+    progress : bool
+        Show a bar while the starts run (nothing is shown for quick fits).
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    DataError, ValueError
+        If the data or an argument cannot be used; the message says where and what to do.
+    DegenerateFit
+        If every start collapses: without a prior the likelihood is unbounded there.
+
+    References
+    ----------
+    Dempster, Laird & Rubin (1977); McLachlan & Peel (2000), section 3.2; Fraley & Raftery (2007) for the prior.
+
+    Examples
+    --------
+    >>> import bayesgmm as bg
+    >>> fit = bg.fit_mle(bg.load_dataset("faithful"), 2, seed=0, progress=False)
+    >>> fit.mixture.weights.round(3).tolist(), round(fit.bic, 1)
+    ([0.356, 0.644], 2322.2)
+    """
+    table = as_table(x, fitting=True)
+    check_components(table, n_components)
+    if missing != "raise":
+        raise ValueError(f"missing={missing!r} is not known; missing cells must be filled or dropped, use missing='raise'")
+    family, weights = family_of(covariance_type), _frequencies(case_weights, table)
+    if prior is None:
+        target: Target = Likelihood(family, table.features)
+    else:
+        scaled = scale_prior(prior, table, n_components, case_weights=weights)
+        refuse_unbounded(scaled.concentration)
+        target = Posterior(family, table.features, scaled)
+    rng = np.random.default_rng(seed)
+    begin = start_statistics(table.values, n_components, at_least_one(starts, "starts"), rng, weights)
+    return best_climb(table, target, track(begin, starts, "EM", progress), weights)
+
+
+def best_climb(table: Table, target: Target, begin: Iterable, case_weights=None) -> Fit:
+    """Climb from each of the statistics in ``begin``, and make a `Fit` of the best that did not collapse."""
+    census, best = [], None
+    for stats in begin:
+        try:
+            step, history, converged = climb(table.values, target.update(stats), target, case_weights)
+        except np.linalg.LinAlgError as error:
+            census.append(Start(np.nan, 0, False, str(error)))
+            continue
+        note = collapse(step.mixture, table.values) if isinstance(target, Likelihood) else ""
+        census.append(Start(step.objective, len(history) - 1, converged, note))
+        if not note and (best is None or step.objective > best[0].objective):
+            best = step, history, converged
+    if best is None:
+        raise explain([s.note for s in census], stats.n_components, target.family.alias)
+    return _fit(table, target, best, tuple(census), case_weights)
+
+
+def _fit(table, target, best, census, case_weights) -> Fit:
+    step, history, converged = best
+    mixture, family = _ordered(step.mixture), target.family
+    k, d = mixture.n_components, mixture.n_features
+    bayes = isinstance(target, Posterior)
+    return Fit(
+        mixture=mixture,
+        log_likelihood=step.log_likelihood,
+        log_posterior=step.objective if bayes else None,
+        n_parameters=k - 1 + k * d + family.n_parameters(k, d),
+        estimator="MAP" if bayes else "MLE",
+        coordinates=("weights", "means", "covariances") if bayes else (),
+        converged=converged,
+        history=np.array(history),
+        starts=census,
+        covariance_type=family.alias,
+        **certainty(table.values, mixture, case_weights),
+    )
+
+
+def certainty(x, mixture: Mixture, case_weights=None) -> dict:
+    """What a `Fit` says about its memberships: ``entropy``, ``log_certainty``, and ``n_obs``."""
+    _, _, r = e_step(x, mixture, responsibilities=True)
+    weights = np.ones(len(x)) if case_weights is None else case_weights
+    entropy = -(r * np.log(np.where(r > 0, r, 1.0))).sum(axis=1)
+    return {
+        "entropy": float(weights @ entropy),
+        "log_certainty": float(weights @ np.log(r.max(axis=1))),
+        "n_obs": float(weights.sum()),
+    }
+
+
+def _ordered(mixture: Mixture) -> Mixture:
+    """Components by their first feature's mean: the same fit has the same labels, whatever the start."""
+    return mixture.permute(np.lexsort(mixture.means.T[::-1]))
+
+
+def refuse_unbounded(concentration) -> None:
+    """Without a Jacobian the density of weights with α < 1 has no maximum."""
+    if (np.asarray(concentration) < 1).any():
+        raise ValueError(
+            f"concentration = {np.min(concentration):g} is below 1, where the posterior density of the weights is "
+            "unbounded at 0 and has no mode; use at least 1 for a MAP estimate, or sample the posterior"
+        )
+
+
+def at_least_one(value, name: str) -> int:
+    """Check a count that a user gave."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, not {value!r}")
+    return int(value)
+
+
+def _frequencies(case_weights, table: Table):
+    if case_weights is None:
+        return None
+    weights = np.ascontiguousarray(case_weights, dtype=float)
+    if weights.shape != (table.n_obs,):
+        raise DataError(f"case_weights has shape {weights.shape}, but x has {table.n_obs} rows: give one weight a row")
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(f"case_weights[{row}] is {weights[row]}: weights must be finite and not negative")
+    if not weights.sum() > 0:
+        raise DataError("case_weights are all zero: no row counts")
+    return weights

@@ -1,0 +1,117 @@
+"""`Fit`: a point estimate as a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bayesgmm.mixture import Mixture
+
+
+@dataclass(frozen=True)
+class Start:
+    """What became of one start: the objective it reached (NaN if it failed), its steps, and why it failed."""
+
+    objective: float
+    n_iter: int
+    converged: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A point estimate of a Gaussian mixture.
+
+    Attributes
+    ----------
+    mixture : Mixture
+        Weights, means and covariances, in data units.
+    log_likelihood : float
+        Σ_n w_n log p(x_n) of exactly this mixture.
+    log_posterior : float or None
+        log_likelihood plus the log prior density; None for maximum likelihood.
+    n_parameters, n_obs : int, float
+        Free parameters; rows, or the sum of their case weights.
+    estimator : {"MLE", "MAP"}
+    coordinates : tuple of str
+        The variables whose density a MAP estimate maximises: a mode depends on them. Empty for an MLE.
+    covariance_type : str or None
+        The family, where it is known.
+    converged : bool
+        Nothing was left to gain.
+    history : ndarray
+        The objective at every step of the best start, never falling.
+    starts : tuple of Start
+        The census: every start, in the order run.
+    entropy : float
+        −Σ_n Σ_k r_nk log r_nk.
+    log_certainty : float
+        Σ_n log max_k r_nk, which ICL adds.
+    point : mapping
+        A MAP estimate's free variables under their PyMC names.
+    """
+
+    mixture: Mixture
+    log_likelihood: float
+    n_parameters: int
+    n_obs: float
+    estimator: str
+    converged: bool
+    history: np.ndarray
+    starts: tuple[Start, ...]
+    entropy: float
+    log_certainty: float
+    log_posterior: float | None = None
+    covariance_type: str | None = None
+    coordinates: tuple[str, ...] = ()
+    point: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return self.mixture.features
+
+    @property
+    def n_components(self) -> int:
+        """K."""
+        return self.mixture.n_components
+
+    @property
+    def n_iter(self) -> int:
+        """Steps of the best start."""
+        return len(self.history) - 1
+
+    @property
+    def bic(self) -> float:
+        """−2 log L + p log N (Schwarz 1978); lower is better, scikit-learn's sign."""
+        return -2 * self.log_likelihood + self.n_parameters * float(np.log(self.n_obs))
+
+    @property
+    def aic(self) -> float:
+        """−2 log L + 2 p (Akaike 1974); lower is better."""
+        return -2 * self.log_likelihood + 2 * self.n_parameters
+
+    @property
+    def icl(self) -> float:
+        """BIC − 2 Σ_n log max_k r_nk (Biernacki, Celeux & Govaert 2000; mclust's, with its sign turned)."""
+        return self.bic - 2 * self.log_certainty
+
+    def __str__(self):
+        m, best = self.mixture, max((s.objective for s in self.starts if s.note == ""), default=np.nan)
+        hits = sum(abs(s.objective - best) < 1e-6 * max(1.0, abs(best)) for s in self.starts)
+        kind = f", {self.covariance_type}" if self.covariance_type else ""
+        lines = [
+            f"{self.estimator} of a mixture of {m.n_components} Gaussians (D = {m.n_features}{kind}), N = {self.n_obs:g}",
+            f"  log-likelihood {self.log_likelihood:.4f}, {self.n_parameters} parameters, BIC {self.bic:.2f}",
+            f"  {'converged' if self.converged else 'NOT converged'} in {self.n_iter} steps; "
+            f"{hits} of {len(self.starts)} starts reached this mode",
+        ]
+        width = max(9, *(len(f) for f in m.features))
+        lines.append("  component  weight  " + "  ".join(f"{f:>{width}}" for f in m.features) + "   (mean ± sd)")
+        sds = np.sqrt(np.diagonal(m.covariances, axis1=1, axis2=2))
+        for k in range(m.n_components):
+            cells = "  ".join(f"{f'{mu:.4g} ± {sd:.3g}':>{width}}" for mu, sd in zip(m.means[k], sds[k], strict=True))
+            lines.append(f"  {k:9d}  {m.weights[k]:6.4f}  {cells}")
+        return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""Where the climbs begin: k-means++ on sphered rows, which does not depend on the units of the features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bayesgmm.kernel import Stats
+
+# Rows that a start looks at: more would cost more than the climb saves.
+SAMPLE = 20_000
+_LLOYD_STEPS = 5
+
+
+def sphere(x: np.ndarray) -> np.ndarray:
+    """The transposed inverse factor of the rows' covariance, (D, D): ``x @ sphere(x)`` has unit covariance.
+
+    Directions without any spread are left out of the distance, not blown up.
+    """
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(x, rowvar=False)))
+    keep = values > values[-1] * len(values) * np.finfo(float).eps
+    return vectors[:, keep] / np.sqrt(values[keep])
+
+
+def kmeans_plus_plus(y: np.ndarray, n_components: int, rng: np.random.Generator) -> np.ndarray:
+    """Seeds (K, D) among the rows y, far apart: each drawn in proportion to its squared distance from the nearest.
+
+    Arthur & Vassilvitskii (2007). Never draws equal rows while there are others.
+    """
+    seeds = [y[rng.integers(len(y))]]
+    nearest = np.full(len(y), np.inf)
+    while len(seeds) < n_components:
+        nearest = np.minimum(nearest, ((y - seeds[-1]) ** 2).sum(axis=1))
+        seeds.append(y[rng.choice(len(y), p=nearest / nearest.sum())])
+    return np.array(seeds)
+
+
+def _lloyd(y, seeds):
+    for _ in range(_LLOYD_STEPS):
+        distance = (seeds**2).sum(axis=1) - 2 * y @ seeds.T
+        labels = distance.argmin(axis=1)
+        r = np.eye(len(seeds))[labels]
+        counts = r.sum(axis=0)
+        seeds = np.where(counts[:, None] > 0, r.T @ y / np.maximum(counts, 1)[:, None], seeds)
+    return r
+
+
+def start_statistics(x: np.ndarray, n_components: int, n_starts: int, rng, case_weights=None) -> Iterator[Stats]:
+    """Statistics (N_k, x̄_k, S_k) to begin from, one a start, on the scale of all rows.
+
+    Each covariance is shrunk toward the pooled one by D + 1 points' worth, so that a small group can begin.
+    """
+    rows, weights = x, np.ones(len(x)) if case_weights is None else np.asarray(case_weights, dtype=float)
+    total = weights.sum()
+    if len(x) > SAMPLE:
+        chosen = np.sort(rng.choice(len(x), SAMPLE, replace=False))
+        rows, weights = x[chosen], weights[chosen]
+    rows, weights = rows[weights > 0], weights[weights > 0]
+    centre = rows.mean(axis=0)
+    y = (rows - centre) @ sphere(rows)
+    for _ in range(n_starts):
+        r = _lloyd(y, kmeans_plus_plus(y, n_components, rng)) * weights[:, None]
+        yield _shrunk(Stats.of(rows, r), total / weights.sum())
+
+
+def _shrunk(stats: Stats, grow: float) -> Stats:
+    pooled = stats.scatters.sum(axis=0) / stats.total
+    share = stats.n_features + 1
+    # A group that lost its rows begins as one point's worth of the pooled covariance.
+    counts = np.maximum(stats.counts, 1.0)
+    scatters = (stats.scatters + share * pooled) * (counts / (stats.counts + share))[:, None, None]
+    return Stats(counts * grow, stats.means, scatters * grow)

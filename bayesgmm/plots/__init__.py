@@ -1,0 +1,21 @@
+"""Figures: one a function. Each takes `ax` (or `axes`) and gives back what it drew on; none shows or saves by itself.
+
+The only room that imports matplotlib. Nothing here changes matplotlib's global settings.
+"""
+
+from .comparison import plot_comparison
+from .components import plot_components
+from .diagnostics import plot_ranks, plot_trace
+from .memberships import plot_membership
+from .style import component_colors, look, save
+
+__all__ = [
+    "component_colors",
+    "look",
+    "plot_comparison",
+    "plot_components",
+    "plot_membership",
+    "plot_ranks",
+    "plot_trace",
+    "save",
+]

@@ -1,0 +1,176 @@
+"""One look for every figure: colours, type, legends and how a figure is saved."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib import colors as mpl_colors
+from matplotlib import patheffects
+from matplotlib import pyplot as plt
+from matplotlib.transforms import ScaledTranslation
+
+#: Colours of components 0, 1, 2, …. Six of Okabe & Ito's, the most distant ones first (their yellow is lost on white
+#: and their black is the ink); then a dark red, indigo, olive and brown, told apart by lightness as well as hue.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#661100", "#332288", "#999933", "#8C510A")
+#: Colours of chains: greys of blue and brown, so that a chain is never mistaken for a component.
+CHAINS = ("#22313F", "#7F8FA6", "#B08968", "#A9C1D9", "#6D4C41", "#5E7A99", "#D4B483", "#3E5C76")
+INK = "#222222"
+ALERT = "#D55E00"
+PALE = "#8A8A8A"
+WASH = "#D9DDE1"
+
+_DARKER = 0.65
+_LOOK = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "auto",
+    "axes.facecolor": "white",
+    "axes.edgecolor": "#777777",
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": "#777777",
+    "ytick.color": "#777777",
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.grid": False,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "normal",
+    "axes.labelsize": 9.5,
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.direction": "out",
+    "ytick.direction": "out",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "legend.handlelength": 2.6,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.4,
+    "figure.dpi": 100,
+    "axes.prop_cycle": matplotlib.cycler(color=CHAINS),
+}
+
+
+@contextmanager
+def look():
+    """The package's look for as long as the block (or the function it decorates) lasts; the settings come back after.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> before = matplotlib.rcParams["font.size"]
+    >>> with look():
+    ...     inside = matplotlib.rcParams["font.size"]
+    >>> inside, matplotlib.rcParams["font.size"] == before
+    (9.0, True)
+    """
+    with matplotlib.rc_context(_LOOK):
+        yield
+
+
+def component_colors(n_components: int) -> list[str]:
+    """The colours of components 0 … K−1, the same in every figure.
+
+    The first ten stay apart in common forms of colour blindness; each further ten are the same made darker.
+
+    Parameters
+    ----------
+    n_components : int
+        K.
+
+    Returns
+    -------
+    list of str
+        K colours as hexadecimal strings.
+
+    Examples
+    --------
+    >>> component_colors(3)
+    ['#0072B2', '#D55E00', '#009E73']
+    """
+    rounds, places = np.divmod(np.arange(n_components), len(PALETTE))
+    return [_darkened(PALETTE[place], _DARKER**turn) for turn, place in zip(rounds, places)]
+
+
+def save(obj, path) -> Path:
+    """Save a figure at 150 dots an inch, trimmed to what is drawn, and close it.
+
+    Parameters
+    ----------
+    obj : Axes, array of Axes, Figure or arviz PlotCollection
+        Whatever a plotting function gave back.
+    path : str or path
+        The ending says the format: ``.png``, ``.pdf``, ``.svg``, ….
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    TypeError
+        If `obj` belongs to no matplotlib figure.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from matplotlib import pyplot as plt
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> save(plt.figure(), folder.name + "/empty.png").name
+    'empty.png'
+    >>> folder.cleanup()
+    """
+    figure, path = figure_of(obj), Path(path)
+    with look():
+        figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.08)
+    plt.close(figure)
+    return path
+
+
+def figure_of(obj):
+    """The matplotlib figure behind Axes, an array of Axes, a Figure or a PlotCollection."""
+    if hasattr(obj, "viz"):
+        obj = obj.viz["figure"].item()
+    elif isinstance(obj, list | tuple | np.ndarray):
+        obj = next(iter(np.asarray(obj, dtype=object).flat), None)
+    figure = obj
+    while not hasattr(figure, "savefig") and getattr(figure, "figure", None) not in (None, figure):
+        figure = figure.figure
+    if not hasattr(figure, "savefig"):
+        raise TypeError(f"Axes, arrays of Axes, figures and PlotCollections can be saved, not {type(obj).__name__}")
+    return figure
+
+
+def new_axes(size: tuple[float, float], n_rows: int = 1, n_columns: int = 1, **options):
+    """Axes (n_rows, n_columns) of a new figure, whose parts make room for each other."""
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=size, layout="constrained", squeeze=False, **options)
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
+    return axes
+
+
+def legend(ax, handles, *, own: bool, n_columns: int = 3):
+    """A legend where it covers nothing: under a figure of our own, or small under the Axes that somebody gave."""
+    if own:
+        columns = min(n_columns, len(handles))
+        return ax.figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.6)
+    # Forty points down, whatever the height of the Axes: below the tick labels and an axis label of two lines.
+    below = ax.transAxes + ScaledTranslation(0.0, -40.0 / 72.0, ax.figure.dpi_scale_trans)
+    place = dict(loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=below)
+    return ax.legend(handles=handles, **place, ncols=2, fontsize=7.5, borderaxespad=0.0, columnspacing=1.2)
+
+
+def halo(width: float = 2.0) -> list:
+    """A white edge that keeps a line readable on points of any colour."""
+    return [patheffects.withStroke(linewidth=width, foreground="white", alpha=0.8)]
+
+
+def _darkened(color: str, factor: float) -> str:
+    return mpl_colors.to_hex(np.array(mpl_colors.to_rgb(color)) * factor).upper()

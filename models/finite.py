@@ -1,0 +1,80 @@
+"""A mixture of K Gaussians with the conjugate prior.
+
+    Z_n ~ Categorical(π)                 which component row n comes from; summed out
+    X_n | Z_n = k ~ Normal(μ_k, Σ_k)     the row
+
+    π ~ Dirichlet(α)
+    μ_k | Σ_k ~ Normal(m₀, Σ_k / κ₀)
+    full        Σ_k ~ InverseWishart(ν₀, Ψ₀)
+    tied        Σ_k = Σ ~ InverseWishart(ν₀, Ψ₀)
+    diag        Σ_k = diag(σ²_k1 … σ²_kD),  σ²_kd ~ InverseGamma(ν₀/2, Ψ₀,dd/2)
+    spherical   Σ_k = σ²_k I,  σ²_k ~ InverseGamma(ν₀/2, tr(Ψ₀)/2D)
+"""
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+import bayesgmm as bg
+from bayesgmm.families import Diagonal, Full, Spherical, Tied
+
+
+def finite_mixture(x, n_components, *, covariance_type="full", prior="conjugate"):
+    """Tell the story of K Gaussians, K known, as a PyMC model.
+
+    Parameters
+    ----------
+    x : array, frame or file (N, D)
+        The rows, in data units; every feature numeric, none constant.
+    n_components : int
+        K.
+    covariance_type : {"full", "tied", "diag", "spherical"}
+        How Σ_k may be built.
+    prior : "conjugate" or Conjugate
+        Constants that it leaves out are scaled by the data (`bayesgmm.scale_prior`).
+
+    Returns
+    -------
+    pymc.Model
+        With ``weights``, ``means``, ``covariances`` and the observed ``x``; dims ``component``, ``feature``, ``obs``.
+
+    Raises
+    ------
+    ValueError
+        If the data cannot be fitted, or an argument is not known; the message says which and what to do.
+
+    References
+    ----------
+    Fraley & Raftery (2007) for the prior; Gelman et al. (2013), chapter 22, for the model.
+
+    Examples
+    --------
+    >>> import bayesgmm as bg
+    >>> model = finite_mixture(bg.load_dataset("faithful"), 2)
+    >>> [v.name for v in model.free_RVs]
+    ['weights', 'covariances', 'means']
+    """
+    x = bg.as_table(x, fitting=True)
+    family, identity = bg.family(covariance_type), np.eye(x.n_features)
+    prior = bg.scale_prior(prior, x, n_components)
+    matrix = ("component", "feature", "feature_other")
+    with pm.Model(coords=bg.coords(x, n_components)) as model:
+        weights = pm.Dirichlet("weights", prior.concentration, dims="component")
+        match family:
+            case Full():
+                covariances = bg.InverseWishart("covariances", prior.dof, prior.scale, dims=matrix)
+            case Tied():
+                shared = bg.InverseWishart("covariance", prior.dof, prior.scale, dims=("feature", "feature_other"))
+                covariances = pm.Deterministic("covariances", pt.stack([shared] * n_components), dims=matrix)
+            case Diagonal():
+                rate = np.diag(prior.scale) / 2
+                variances = pm.InverseGamma("variances", prior.dof / 2, rate, dims=("component", "feature"))
+                covariances = pm.Deterministic("covariances", variances[:, :, None] * identity, dims=matrix)
+            case Spherical():
+                rate = np.trace(prior.scale) / (2 * x.n_features)
+                variances = pm.InverseGamma("variances", prior.dof / 2, rate, dims="component")
+                covariances = pm.Deterministic("covariances", variances[:, None, None] * identity, dims=matrix)
+        means = pm.MvNormal("means", prior.mean, covariances / prior.shrinkage, dims=("component", "feature"))
+        scale_trils = pt.linalg.cholesky(covariances)
+        bg.MarginalGaussianMixture("x", weights, means, scale_trils, observed=x.values, dims=("obs", "feature"))
+    return bg.declare(model, prior, family)
