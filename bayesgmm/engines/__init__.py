@@ -1,0 +1,5 @@
+"""Posterior draws: each engine takes a story and a seed and gives the same kind of DataTree."""
+
+from bayesgmm.engines.sample import sample
+
+__all__ = ["sample"]

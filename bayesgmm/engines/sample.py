@@ -1,0 +1,76 @@
+"""`sample`: posterior draws of a story, labels matched."""
+
+from __future__ import annotations
+
+from bayesgmm.fit.mle import at_least_one
+
+# Draws × rows up to which the pointwise log-likelihood is kept beside the draws.
+MOST_LOG_LIKELIHOOD = 20_000_000
+
+
+def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, progress=True):
+    """Draw from the posterior of a story.
+
+    Every chain starts in the same labelling, around the mode; labels are matched after, and no draw is dropped.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        A story: one observed `MarginalGaussianMixture`.
+    engine : {"auto", "nuts"}
+        The No-U-Turn sampler of nutpie, the only engine so far, is what "auto" takes.
+    draws, tune, chains : int
+        Draws kept and warm-up draws of each chain; chains.
+    seed : int, optional
+        The same seed gives the same draws.
+    progress : bool
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior`` (weights, means, covariances, and the free variables), ``sample_stats`` (with the
+        ``permutation`` that matched the labels), ``observed_data``, ``constant_data``, and ``log_likelihood`` while draws × N is at most 2·10⁷.
+        Attributes say how it was made.
+
+    Raises
+    ------
+    ValueError
+        If the model is no story, or an argument is out of range.
+    KeyboardInterrupt
+        When interrupted; sampling stops at once.
+
+    References
+    ----------
+    Hoffman & Gelman (2014); label matching after sampling: Papastamoulis (2016).
+
+    Examples
+    --------
+    >>> import bayesgmm as bg
+    >>> from bayesgmm.models import finite_mixture
+    >>> draws = bg.sample(finite_mixture(bg.load_dataset("faithful"), 2), seed=1, progress=False)  # doctest: +SKIP
+    """
+    if engine not in ("auto", "nuts"):
+        raise ValueError(f"engine {engine!r} is not known; use 'auto' or 'nuts'")
+    counts = {name: at_least_one(value, name) for name, value in (("draws", draws), ("tune", tune), ("chains", chains))}
+    from bayesgmm.draws import relabel
+    from bayesgmm.engines.nuts import nuts
+
+    tree = nuts(model, seed=seed, progress=progress, **counts)
+    return relabel(_with_log_likelihood(tree))
+
+
+def _with_log_likelihood(tree):
+    import xarray as xr
+
+    from bayesgmm.draws.invariants import log_prob
+    from bayesgmm.draws.mixtures import read
+
+    x, posterior = tree["observed_data"]["x"], tree["posterior"]
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"], x.sizes["obs"])
+    if shape[0] * shape[1] * shape[2] > MOST_LOG_LIKELIHOOD:
+        return tree
+    values = log_prob(x.values, read(tree)).reshape(shape)
+    coords = {"chain": posterior["chain"], "draw": posterior["draw"], "obs": x["obs"]}
+    tree["log_likelihood"] = xr.DataTree(xr.Dataset({"x": (("chain", "draw", "obs"), values)}, coords=coords))
+    return tree
