@@ -17,7 +17,7 @@ demo: $(STAMP) ## Old Faithful by maximum likelihood, MAP and posterior; figures
 	@.venv/bin/bayesgmm demo
 
 test: $(STAMP) ## every test and docstring example
-	@$(PYTHON) -m pytest -n 2
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -n 2
 
 bench: $(STAMP) ## measure speed (takes minutes)
 	@$(PYTHON) -m benchmarks

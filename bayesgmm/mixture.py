@@ -73,6 +73,8 @@ class Mixture:
     def _set(self, weights, means, whitening, features):
         n_features = means.shape[1]
         names = tuple(map(str, features)) if features is not None else tuple(f"x{j}" for j in range(n_features))
+        if len(set(names)) != len(names):
+            raise ValueError(f"features names one feature twice: {list(names)}")
         if len(names) != n_features:
             raise ValueError(f"features has {len(names)} names but means has {n_features} columns")
         self.__dict__.update(weights=_frozen(weights), means=_frozen(means), whitening=whitening, features=names)
@@ -155,10 +157,19 @@ class Mixture:
         levels = np.atleast_1d(np.asarray(q, dtype=float)).ravel()
         if not ((levels > 0) & (levels < 1)).all():
             raise ValueError("quantile(q) needs every q strictly between 0 and 1")
-        # Every component's own quantile brackets the mixture's.
+        # The components' own quantiles bracket the mixture's, but for rounding.
         ends = self.means[:, 0] + ndtri(levels)[:, None] * self.scale_trils[:, 0, 0]
-        pairs = zip(levels, ends.min(axis=1), ends.max(axis=1), strict=True)
-        return np.array([lo if lo == hi else brentq(lambda v, p=p: self.cdf(v)[0] - p, lo, hi) for p, lo, hi in pairs])
+        lows, highs, fine = ends.min(axis=1), ends.max(axis=1), 1e-13 * self.scale_trils.min()
+
+        def root(level, low, high):
+            def excess(v):
+                return self.cdf(v)[0] - level
+
+            if excess(low) >= 0 or excess(high) <= 0:
+                return low if excess(low) >= 0 else high
+            return brentq(excess, low, high, xtol=fine)
+
+        return np.array([root(*case) for case in zip(levels, lows, highs, strict=True)])
 
     # ---- mixtures made from it
 
@@ -170,8 +181,16 @@ class Mixture:
         return self.means[labels] + np.einsum("nij,nj->ni", self.scale_trils[labels], noise), labels
 
     def marginal(self, features) -> Mixture:
-        """The mixture of some features alone, given by name or position."""
-        keep = [self._position(f) for f in ([features] if isinstance(features, str | int) else features)]
+        """The mixture of some features alone, given by name or position.
+
+        Raises
+        ------
+        ValueError
+            If a feature is unknown or named twice, or there is none.
+        """
+        keep = self._positions([features] if isinstance(features, str | int) else features)
+        if not keep:
+            raise ValueError(f"marginal(features) needs at least one of {list(self.features)}")
         covariances = self.covariances[:, keep][:, :, keep]
         return Mixture(self.weights, self.means[:, keep], covariances, features=[self.features[j] for j in keep])
 
@@ -181,9 +200,9 @@ class Mixture:
         Raises
         ------
         ValueError
-            If a feature is unknown, or nothing is left.
+            If a feature is unknown or named twice, or nothing is left.
         """
-        known = [self._position(f) for f in given]
+        known = self._positions(given)
         rest = [j for j in range(self.n_features) if j not in known]
         if not known or not rest:
             raise ValueError("condition(given) needs at least one feature given and one left")
@@ -234,6 +253,12 @@ class Mixture:
             raise ValueError(f"no feature {feature!r}; this mixture has {list(self.features)}")
         return int(position)
 
+    def _positions(self, features) -> list[int]:
+        positions = [self._position(f) for f in features]
+        if len(set(positions)) != len(positions):
+            raise ValueError(f"{list(features)} names one feature twice")
+        return positions
+
     def _one_feature(self, verb: str):
         if self.n_features != 1:
             raise ValueError(f"{verb} is for one feature; take .marginal(feature) of {list(self.features)} first")
@@ -246,7 +271,8 @@ def _checked(weights, means, matrices):
         raise ValueError(f"weights, means, covariances must have shapes (K,), (K, D), (K, D, D); got {shapes}")
     for name, values in (("weights", weights), ("means", means), ("covariances", matrices)):
         if not np.isfinite(values).all():
-            raise ValueError(f"{name} has a value that is not finite in component {np.argwhere(~np.isfinite(values))[0][0]}")
+            k = np.argwhere(~np.isfinite(values))[0][0]
+            raise ValueError(f"{name} has a value that is not finite in component {k}")
     if (weights < 0).any() or abs(weights.sum() - 1) > _SIMPLEX_TOLERANCE:
         raise ValueError(f"weights must be non-negative and sum to one; they are {weights.tolist()}")
     return weights, means, matrices

@@ -78,8 +78,9 @@ class Conjugate:
             self._check_scale()
 
     def _check_scale(self):
-        shape, symmetric = self.scale.shape, self.scale.ndim == 2 and np.allclose(self.scale, self.scale.T)
-        if not symmetric or np.linalg.eigvalsh(self.scale)[0] <= 0:
+        shape = self.scale.shape
+        square = len(shape) == 2 and shape[0] == shape[1] and np.isfinite(self.scale).all()
+        if not square or not _is_symmetric(self.scale) or np.linalg.eigvalsh(self.scale)[0] <= 0:
             raise ValueError(f"scale must be a symmetric positive definite (D, D) matrix; it has shape {shape}")
         if self.dof is not None and self.dof <= len(self.scale) - 1:
             raise ValueError(f"dof must be above D - 1 = {len(self.scale) - 1}, not {self.dof}")
@@ -168,7 +169,13 @@ def prior(spec) -> Prior:
     raise ValueError(f"prior {spec!r} is not known; use 'conjugate' or a value such as bayesgmm.priors.Conjugate(...)")
 
 
+def _is_symmetric(matrix):
+    size = np.sqrt(np.abs(np.diag(matrix)))
+    return (np.abs(matrix - matrix.T) <= 1e-8 * np.outer(size, size)).all()
+
+
 def _short(value, otherwise):
     if value is None:
         return otherwise
-    return np.array2string(np.asarray(value), precision=4, separator=", ", formatter={"float_kind": "{:.4g}".format}).replace("\n", "")
+    text = np.array2string(np.asarray(value), separator=", ", formatter={"float_kind": "{:.4g}".format})
+    return text.replace("\n", "")

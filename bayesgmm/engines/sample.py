@@ -30,8 +30,8 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     -------
     xarray.DataTree
         Groups ``posterior`` (weights, means, covariances, and the free variables), ``sample_stats`` (with the
-        ``permutation`` that matched the labels), ``observed_data``, ``constant_data``, and ``log_likelihood`` while draws × N is at most 2·10⁷.
-        Attributes say how it was made.
+        ``permutation`` that matched the labels), ``observed_data``, ``constant_data`` (the prior's constants), and
+        ``log_likelihood`` (chain, draw, obs) while draws × N is at most 2·10⁷. Attributes say how it was made.
 
     Raises
     ------
@@ -48,7 +48,10 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     --------
     >>> import bayesgmm as bg
     >>> from bayesgmm.models import finite_mixture
-    >>> draws = bg.sample(finite_mixture(bg.load_dataset("faithful"), 2), seed=1, progress=False)  # doctest: +SKIP
+    >>> model = finite_mixture(bg.load_dataset("faithful"), 2)
+    >>> draws = bg.sample(model, draws=500, tune=500, seed=1, progress=False)
+    >>> bg.diagnose(draws).verdict
+    'sound'
     """
     if engine not in ("auto", "nuts"):
         raise ValueError(f"engine {engine!r} is not known; use 'auto' or 'nuts'")

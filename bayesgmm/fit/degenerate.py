@@ -15,14 +15,14 @@ class DegenerateFit(ValueError):
     """Every start ended in a component with no volume, where the likelihood has no maximum."""
 
 
-def collapse(mixture: Mixture, x: np.ndarray) -> str:
-    """Say which component of a mixture has collapsed on the rows x, or '' if none has."""
+def collapse(mixture: Mixture, x: np.ndarray, n_obs: float) -> str:
+    """Say which component of a mixture has collapsed on the rows x, n_obs of them, or '' if none has."""
     turn = sphere(x)
     thinnest = np.linalg.eigvalsh(turn.T @ mixture.covariances @ turn)[:, 0]
     k = int(thinnest.argmin())
     if thinnest[k] >= THINNEST:
         return ""
-    points = float(mixture.weights[k] * len(x))
+    points = float(mixture.weights[k] * n_obs)
     return f"component {k} collapsed onto about {points:.1f} rows (smallest eigenvalue {thinnest[k]:.1e} of theirs)"
 
 

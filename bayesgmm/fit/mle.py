@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bayesgmm.data import DataError, Table, as_table, check_components
+from bayesgmm.data import Table, as_table, check_components
 from bayesgmm.families import family as family_of
 from bayesgmm.fit.degenerate import collapse, explain
 from bayesgmm.fit.em import Likelihood, Posterior, Target, climb
 from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit, Start
-from bayesgmm.fit.scaling import scale_prior
+from bayesgmm.fit.scaling import counted, scale_prior
 from bayesgmm.fit.starts import start_statistics
 from bayesgmm.kernel import e_step
 from bayesgmm.mixture import Mixture
@@ -75,11 +75,11 @@ def fit_mle(
     >>> fit.mixture.weights.round(3).tolist(), round(fit.bic, 1)
     ([0.356, 0.644], 2322.2)
     """
-    table = as_table(x, fitting=True)
+    table, weights = counted(as_table(x, fitting=True), case_weights)
     check_components(table, n_components)
     if missing != "raise":
-        raise ValueError(f"missing={missing!r} is not known; missing cells must be filled or dropped, use missing='raise'")
-    family, weights = family_of(covariance_type), _frequencies(case_weights, table)
+        raise ValueError(f"missing={missing!r} is not known; fill or drop missing cells, and use missing='raise'")
+    family = family_of(covariance_type)
     if prior is None:
         target: Target = Likelihood(family, table.features)
     else:
@@ -100,7 +100,7 @@ def best_climb(table: Table, target: Target, begin: Iterable, case_weights=None)
         except np.linalg.LinAlgError as error:
             census.append(Start(np.nan, 0, False, str(error)))
             continue
-        note = collapse(step.mixture, table.values) if isinstance(target, Likelihood) else ""
+        note = collapse(step.mixture, table.values, step.stats.total) if isinstance(target, Likelihood) else ""
         census.append(Start(step.objective, len(history) - 1, converged, note))
         if not note and (best is None or step.objective > best[0].objective):
             best = step, history, converged
@@ -160,18 +160,3 @@ def at_least_one(value, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, not {value!r}")
     return int(value)
-
-
-def _frequencies(case_weights, table: Table):
-    if case_weights is None:
-        return None
-    weights = np.ascontiguousarray(case_weights, dtype=float)
-    if weights.shape != (table.n_obs,):
-        raise DataError(f"case_weights has shape {weights.shape}, but x has {table.n_obs} rows: give one weight a row")
-    bad = ~(np.isfinite(weights) & (weights >= 0))
-    if bad.any():
-        row = int(bad.argmax())
-        raise DataError(f"case_weights[{row}] is {weights[row]}: weights must be finite and not negative")
-    if not weights.sum() > 0:
-        raise DataError("case_weights are all zero: no row counts")
-    return weights

@@ -116,12 +116,20 @@ def ascend(surface, stats: Stats, *, jacobian: bool) -> tuple[np.ndarray, list[f
     One M-step turns the statistics into a point of the story; L-BFGS on the marginal climbs, Newton polishes.
     """
     from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
 
+    # BLAS threads on K matrices of D × D cost a hundred times what they save.
+    with threadpool_limits(1):
+        return _ascend(minimize, surface, stats, jacobian)
+
+
+def _ascend(minimize, surface, stats, jacobian):
     first = minimize(_turned(lambda u: surface.expected(u, stats, jacobian=jacobian)), surface.start, jac=True,
                      method="L-BFGS-B", options={"maxiter": 200})  # fmt: skip
     history = [surface.log_posterior(first.x, jacobian=jacobian)[0]]
     rise = _turned(lambda u: surface.log_posterior(u, jacobian=jacobian)[:2])
-    tight = {"maxiter": 2000, "maxfun": 4000, "ftol": 0.0, "gtol": 1e-9 * len(surface.x), "maxcor": 30}
+    # To the floor of rounding and no further: Newton's steps do the rest.
+    tight = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-13, "gtol": 1e-9 * len(surface.x), "maxcor": 30}
     done = minimize(rise, first.x, jac=True, method="L-BFGS-B", options=tight,
                     callback=lambda intermediate_result: history.append(-float(intermediate_result.fun)))  # fmt: skip
     u, left = _polish(surface, done.x, jacobian)

@@ -103,7 +103,8 @@ class Fit:
         hits = sum(abs(s.objective - best) < 1e-6 * max(1.0, abs(best)) for s in self.starts)
         kind = f", {self.covariance_type}" if self.covariance_type else ""
         lines = [
-            f"{self.estimator} of a mixture of {m.n_components} Gaussians (D = {m.n_features}{kind}), N = {self.n_obs:g}",
+            f"{self.estimator} of a mixture of {m.n_components} Gaussians "
+            f"(D = {m.n_features}{kind}), N = {self.n_obs:g}",
             f"  log-likelihood {self.log_likelihood:.4f}, {self.n_parameters} parameters, BIC {self.bic:.2f}",
             f"  {'converged' if self.converged else 'NOT converged'} in {self.n_iter} steps; "
             f"{hits} of {len(self.starts)} starts reached this mode",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.data import as_table, check_components
+from bayesgmm.data import DataError, Table, as_table, check_components
 from bayesgmm.priors import Prior
 from bayesgmm.priors import prior as prior_of
 
@@ -39,30 +39,36 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None) -> Prior:
     Examples
     --------
     >>> import bayesgmm as bg
-    >>> p = scale_prior("conjugate", bg.load_dataset("faithful"), 2)
-    >>> p.mean.round(2).tolist(), p.dof, round(p.shrinkage, 3)
-    ([3.49, 70.9], 4.0, 0.178)
+    >>> x = bg.load_dataset("faithful")
+    >>> p = scale_prior("conjugate", x, 2)
+    >>> p.mean.round(2).tolist(), p.dof
+    ([3.49, 70.9], 4.0)
+    >>> bool(abs(p.shrinkage - np.trace(np.linalg.solve(x.cov(), p.scale)) / 2) < 1e-10)
+    True
     """
-    table, prior = as_table(x, fitting=True), prior_of(prior)
+    prior, (table, weights) = prior_of(prior), counted(as_table(x, fitting=True), case_weights)
     check_components(table, n_components)
     n_features = table.n_features
     for name, shape in (("mean", (n_features,)), ("scale", (n_features, n_features))):
         given = getattr(prior, name)
         if given is not None and given.shape != shape:
-            raise ValueError(f"the prior's {name} has shape {given.shape}, but x has {n_features} features: give {shape}")
+            said = f"the prior's {name} has shape {given.shape}"
+            raise ValueError(f"{said}, but x has {n_features} features: give {shape}")
     if prior.is_scaled:
         return prior.with_constants(n_components)
-    mean, covariance = _moments(table.values, case_weights)
-    scale = prior.scale if prior.scale is not None else _within(prior, table, covariance, n_components, case_weights)
+    mean, covariance = _moments(table.values, weights)
+    scale = prior.scale if prior.scale is not None else _within(prior, table, covariance, n_components, weights)
     shrinkage = float(np.trace(np.linalg.solve(covariance, scale)) / n_features)
     return prior.with_constants(n_components, mean=mean, dof=n_features + 2.0, scale=scale, shrinkage=shrinkage)
 
 
 def _moments(x, case_weights):
     weights = np.ones(len(x)) if case_weights is None else case_weights
+    if not weights.sum() > 1:
+        raise ValueError(f"case_weights sum to {weights.sum():g}; they are frequencies and must sum to more than 1")
     mean = weights @ x / weights.sum()
     covariance = (x - mean).T @ ((x - mean) * weights[:, None]) / (weights.sum() - 1)
-    if np.linalg.matrix_rank(covariance, hermitian=True, tol=_singular(covariance)) < len(covariance):
+    if _is_singular(covariance):
         raise ValueError(
             "the features are linearly dependent (their covariance is singular), so a prior cannot be scaled by the "
             "data: drop a feature that the others determine, or give the prior its constants"
@@ -70,12 +76,15 @@ def _moments(x, case_weights):
     return mean, covariance
 
 
-def _singular(covariance):
-    return np.linalg.eigvalsh(covariance)[-1] * len(covariance) * np.finfo(float).eps
+def _is_singular(covariance):
+    # Of correlations, so that features of very different units are not taken for dependent ones.
+    sds = np.sqrt(np.diag(covariance))
+    values = np.linalg.eigvalsh(covariance / np.outer(sds, sds))
+    return values[0] <= values[-1] * len(values) * np.finfo(float).eps
 
 
 def _within(prior, table, covariance, n_components, case_weights):
-    n_obs, n_features = table.values.shape
+    n_features, n_obs = table.n_features, table.n_obs if case_weights is None else case_weights.sum()
     if prior.scaling == "mclust":
         return covariance / n_components ** (2 / n_features)
     from bayesgmm.fit.mle import fit_mle
@@ -83,3 +92,22 @@ def _within(prior, table, covariance, n_components, case_weights):
     tied = fit_mle(table, n_components, covariance_type="tied", case_weights=case_weights, seed=0, progress=False)
     share = n_features / (n_obs + n_features)
     return (1 - share) * tied.mixture.covariances[0] + share * np.diag(np.diag(covariance))
+
+
+def counted(table: Table, case_weights) -> tuple[Table, np.ndarray | None]:
+    """The rows that count, and their frequencies: a weight of 0 is a row that is not there."""
+    if case_weights is None:
+        return table, None
+    weights = np.ascontiguousarray(case_weights, dtype=float)
+    if weights.shape != (table.n_obs,):
+        raise DataError(f"case_weights has shape {weights.shape}, but x has {table.n_obs} rows: give one weight a row")
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(f"case_weights[{row}] is {weights[row]}: weights must be finite and not negative")
+    if not weights.any():
+        raise DataError("case_weights are all zero: no row counts")
+    if weights.all():
+        return table, weights
+    left = Table(np.ascontiguousarray(table.values[weights > 0]), table.features)
+    return as_table(left, name="x without the rows of case weight 0", fitting=True), weights[weights > 0]

@@ -14,13 +14,17 @@ _LLOYD_STEPS = 5
 
 
 def sphere(x: np.ndarray) -> np.ndarray:
-    """The transposed inverse factor of the rows' covariance, (D, D): ``x @ sphere(x)`` has unit covariance.
+    """A matrix (D, D') with which ``x @ sphere(x)`` has unit covariance.
 
-    Directions without any spread are left out of the distance, not blown up.
+    Directions without any spread are left out of the distance (D' < D), not blown up; they are looked for among
+    the correlations, so that a feature in small units is not taken for one without spread.
     """
-    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(x, rowvar=False)))
+    covariance = np.atleast_2d(np.cov(x, rowvar=False))
+    sds = np.sqrt(np.diag(covariance))
+    units = np.where(sds > 0, sds, 1.0)
+    values, vectors = np.linalg.eigh(covariance / np.outer(units, units))
     keep = values > values[-1] * len(values) * np.finfo(float).eps
-    return vectors[:, keep] / np.sqrt(values[keep])
+    return vectors[:, keep] / np.sqrt(values[keep]) / units[:, None]
 
 
 def kmeans_plus_plus(y: np.ndarray, n_components: int, rng: np.random.Generator) -> np.ndarray:
@@ -32,7 +36,8 @@ def kmeans_plus_plus(y: np.ndarray, n_components: int, rng: np.random.Generator)
     nearest = np.full(len(y), np.inf)
     while len(seeds) < n_components:
         nearest = np.minimum(nearest, ((y - seeds[-1]) ** 2).sum(axis=1))
-        seeds.append(y[rng.choice(len(y), p=nearest / nearest.sum())])
+        total = nearest.sum()
+        seeds.append(y[rng.choice(len(y), p=nearest / total if total > 0 else None)])
     return np.array(seeds)
 
 
@@ -67,7 +72,8 @@ def start_statistics(x: np.ndarray, n_components: int, n_starts: int, rng, case_
 def _shrunk(stats: Stats, grow: float) -> Stats:
     pooled = stats.scatters.sum(axis=0) / stats.total
     share = stats.n_features + 1
-    # A group that lost its rows begins as one point's worth of the pooled covariance.
+    # A group that lost its rows begins at the centre, as one point's worth of the pooled covariance.
     counts = np.maximum(stats.counts, 1.0)
+    means = np.where(stats.counts[:, None] > 0, stats.means, stats.counts @ stats.means / stats.total)
     scatters = (stats.scatters + share * pooled) * (counts / (stats.counts + share))[:, None, None]
-    return Stats(counts * grow, stats.means, scatters * grow)
+    return Stats(counts * grow, means, scatters * grow)

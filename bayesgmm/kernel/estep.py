@@ -46,6 +46,11 @@ def e_step(x, mixture, case_weights=None, *, responsibilities=False):
     responsibilities : ndarray (N, K)
         P(Z_n = k | x_n), only when asked for; every row sums to one.
 
+    Raises
+    ------
+    ValueError
+        If the shapes of x or case_weights do not fit the mixture.
+
     References
     ----------
     Dempster, Laird & Rubin (1977); the gradient identity is Fisher's (see Efron's discussion there).
@@ -59,12 +64,20 @@ def e_step(x, mixture, case_weights=None, *, responsibilities=False):
     >>> stats.counts.round(6), stats.means.round(6).ravel()
     (array([2., 1.]), array([-4.5,  5. ]))
     """
+    x = np.asarray(x, dtype=float)
     weights = np.empty(0) if case_weights is None else np.ascontiguousarray(case_weights, dtype=float)
-    log_prob, moments, r = evaluate(
-        np.asarray(x, dtype=float), mixture.log_weights, mixture.means, mixture.whitening, weights, responsibilities
-    )
+    _require_shapes(x, mixture.means, case_weights is None, weights)
+    log_prob, moments, r = evaluate(x, mixture.log_weights, mixture.means, mixture.whitening, weights, responsibilities)
     stats = centred(moments, mixture.means, mixture.whitening)
     return (log_prob, stats, r) if responsibilities else (log_prob, stats)
+
+
+def _require_shapes(x, means, unweighted, weights):
+    # The compiled loops check no bounds: wrong shapes would read foreign memory.
+    if x.ndim != 2 or x.shape[1] != means.shape[1]:
+        raise ValueError(f"x has shape {x.shape}, but the mixture needs (N, {means.shape[1]}): a column a feature")
+    if not unweighted and weights.shape != x.shape[:1]:
+        raise ValueError(f"case_weights has shape {weights.shape}, but x has {len(x)} rows: give one weight a row")
 
 
 def evaluate(x, log_weights, means, whitening: Whitening, row_weights, responsibilities=False):
@@ -77,7 +90,8 @@ def evaluate(x, log_weights, means, whitening: Whitening, row_weights, responsib
     m1 = np.zeros((ranges, n_components, n_features))
     m2 = np.zeros((ranges, n_components, n_features, n_features))
     log_norms = log_weights + whitening.log_normalisers()
-    rest = (np.ascontiguousarray(x), log_norms, np.ascontiguousarray(means), whitening.factors, whitening.diagonal,
+    # The copy of the means is there because numba compiles once more for an array that is read-only.
+    rest = (np.ascontiguousarray(x), log_norms, np.array(means), whitening.factors, whitening.diagonal,
             row_weights, log_prob, r, m0, m1, m2)  # fmt: skip
     workers = min(threads(), ranges)
     if workers == 1:

@@ -12,7 +12,8 @@ class Stats:
     """Sufficient statistics of the points that each component answers for.
 
     Laws (each is a property test): up to rounding, ``+`` is associative and commutative,
-    `Stats.zero` is its identity, and the statistics of a data set are the sum of those of its parts.
+    `Stats.zero` is its identity, and the statistics of a data set are the sum of those of its parts
+    (the mean of a component without points says nothing, and is not part of the laws).
 
     Parameters
     ----------

@@ -53,3 +53,8 @@ def set_threads(n: int) -> int:
 def pool(size: int) -> ThreadPoolExecutor:
     """The worker threads, started once for each size and kept."""
     return ThreadPoolExecutor(size, thread_name_prefix="bayesgmm")
+
+
+# A forked child inherits the pools but none of their threads, and would wait for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=pool.cache_clear)

@@ -7,11 +7,13 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.distribution import SymbolicRandomVariable
 from pymc.distributions.shape_utils import rv_size_is_none
-from pymc.pytensorf import normalize_rng_param
 from pymc.distributions.transforms import _default_transform
 from pymc.logprob.transforms import Transform
+from pymc.pytensorf import normalize_rng_param
 from pytensor.tensor.random.basic import chisquare, normal
 from pytensor.tensor.random.utils import normalize_size_param
+
+from bayesgmm.ppl.padding import unpadded
 
 
 def _n_features(scale):
@@ -59,7 +61,8 @@ class WhitenedLogCholesky(Transform):
     A priori the entries of A are independent, standard normal off the diagonal: no scale of the data is left.
     """
 
-    name = "whitened_log_cholesky"
+    # PyMC finds a variable from its value by what stands before the last underscore.
+    name = "whitenedlogcholesky"
     ndim_supp = 1
 
     def _places(self, d):
@@ -143,7 +146,7 @@ class InverseWishart(pm.Continuous):
 
     def logp(value, dof, scale):
         """Log density, every constant included: one value a matrix."""
-        dof, scale = _unpadded(dof, 0), _unpadded(scale, 2)
+        dof, scale = unpadded(dof, 0), unpadded(scale, 2)
         d = _n_features(scale)
         factor, base = pt.linalg.cholesky(value), pt.linalg.cholesky(scale)
         right = pt.broadcast_to(base, value.shape) if value.ndim > 2 else base
@@ -153,12 +156,6 @@ class InverseWishart(pm.Continuous):
         constant -= 0.25 * d * (d - 1) * np.log(np.pi) + pt.gammaln(0.5 * (dof - np.arange(d))).sum()
         # tr(Ψ Σ⁻¹) is the squared length of A = L⁻¹ L₀.
         return constant - (dof + d + 1) * log_det - 0.5 * (a**2).sum(axis=(-2, -1))
-
-
-def _unpadded(parameter, rank):
-    """PyMC may pad parameters with leading axes of length one."""
-    extra = parameter.ndim - rank
-    return parameter[(0,) * extra] if extra > 0 else parameter
 
 
 @_default_transform.register(InverseWishartRV)

@@ -11,6 +11,7 @@ from pytensor.tensor.random.basic import categorical, normal
 from pytensor.tensor.random.utils import normalize_size_param
 
 from bayesgmm.ppl.op import log_prob
+from bayesgmm.ppl.padding import unpadded
 
 
 class MarginalGaussianMixtureRV(SymbolicRandomVariable):
@@ -88,10 +89,7 @@ class MarginalGaussianMixture(pm.Continuous):
 
     def logp(value, weights, means, scale_trils):
         """One log density a row: (N,), or a scalar for a single row."""
-        # PyMC may pad parameters with leading axes of length one.
-        weights, means, scale_trils = (
-            v.reshape(v.shape[-r:], ndim=r) if v.ndim > r else v for v, r in ((weights, 1), (means, 2), (scale_trils, 3))
-        )
+        weights, means, scale_trils = unpadded(weights, 1), unpadded(means, 2), unpadded(scale_trils, 3)
         if value.ndim == 1:
             return log_prob(value[None], weights, means, scale_trils)[0]
         return log_prob(value, weights, means, scale_trils)

@@ -50,8 +50,8 @@ class EStep(Op):
         return [shapes[4], shapes[1], shapes[2], shapes[3]]
 
     def connection_pattern(self, node):
-        """Gradients flow to the log densities alone, and from the parameters alone."""
-        return [[False] * 4, *([[True, False, False, False]] * 3), [False] * 4]
+        """All outputs depend on the parameters, moments on the row weights too; x is taken as fixed."""
+        return [[False] * 4, *([[True] * 4] * 3), [False, True, True, True]]
 
     def pullback(self, inputs, outputs, cotangents):
         """Fisher's identity, see the class."""

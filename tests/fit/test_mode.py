@@ -1,0 +1,107 @@
+"""The posterior mode against independent optimisers of the same density."""
+
+import numpy as np
+import pymc as pm
+import pytest
+from scipy.optimize import minimize
+from scipy.stats import dirichlet, invwishart, multivariate_normal
+
+import bayesgmm as bg
+from bayesgmm.fit.mode import _climb_any
+from bayesgmm.fit.starts import start_statistics
+from bayesgmm.models import finite_mixture
+
+FAMILIES = ["full", "tied", "diag", "spherical"]
+
+
+@pytest.fixture(scope="module")
+def x():
+    return bg.load_dataset("faithful").to_numpy(float)
+
+
+def assert_same(a, b, relative=1e-5):
+    for name in ("weights", "means", "covariances"):
+        found, expected = getattr(a, name), getattr(b, name)
+        scale = np.sqrt(np.einsum("kii,kjj->kij", expected, expected)) if name == "covariances" else np.abs(expected)
+        assert (np.abs(found - expected) <= relative * scale).all(), name
+
+
+@pytest.mark.parametrize("covariance_type", FAMILIES)
+def test_closed_form_equals_the_general_way(x, covariance_type):
+    model = finite_mixture(x, 2, covariance_type=covariance_type)
+    closed = bg.fit_map(model, seed=0)
+    general = _climb_any(model, start_statistics(x, 2, 2, np.random.default_rng(1)))
+    assert general.converged and general.coordinates == tuple(v.name for v in model.free_RVs)
+    order = np.argsort(general.mixture.means[:, 0])
+    assert_same(general.mixture.permute(order), closed.mixture)
+    assert general.log_posterior == pytest.approx(closed.log_posterior, abs=1e-6)
+
+
+@pytest.mark.parametrize("covariance_type", FAMILIES)
+def test_fit_mle_with_a_prior_is_the_same_fit(x, covariance_type):
+    story = bg.fit_map(finite_mixture(x, 2, covariance_type=covariance_type), seed=0)
+    fit = bg.fit_mle(x, 2, covariance_type=covariance_type, prior="conjugate", seed=1, progress=False)
+    assert_same(fit.mixture, story.mixture)
+    assert fit.estimator == story.estimator == "MAP"
+
+
+def unpack(u):
+    weights = np.append(np.exp(u[0]), 1.0) / (1 + np.exp(u[0]))
+    means, factors = u[1:5].reshape(2, 2), np.zeros((2, 2, 2))
+    factors[:, [0, 1, 1], [0, 0, 1]] = u[5:].reshape(2, 3)
+    return weights, means, factors @ factors.swapaxes(1, 2)
+
+
+def test_equals_an_independent_optimiser_of_scipys_densities(x):
+    """log p(π, μ, Σ | x), no Jacobian, written with SciPy alone and climbed without our gradient."""
+    prior, scale = bg.scale_prior("conjugate", x, 2), x.std(axis=0)
+
+    def height(u):
+        weights, means, covariances = unpack(u)
+        total = dirichlet(prior.concentration).logpdf(weights)
+        density = np.zeros(len(x))
+        for w, m, c in zip(weights, means, covariances, strict=True):
+            total += invwishart(prior.dof, prior.scale).logpdf(c)
+            total += multivariate_normal(prior.mean, c / prior.shrinkage).logpdf(m)
+            density += w * multivariate_normal(m, c).pdf(x)
+        return total + np.log(density).sum()
+
+    unit = np.concatenate([[1.0], scale, scale, np.tile([scale[0], scale[1], scale[1]], 2)])
+    start = np.array([-0.5, 2.0, 55.0, 4.3, 80.0, 0.3, 1.0, 5.0, 0.4, 1.0, 5.0]) / unit
+    best = minimize(lambda v: -height(v * unit), start, method="L-BFGS-B", options={"gtol": 1e-6, "ftol": 1e-15})
+    for _ in range(3):
+        best = minimize(lambda v: -height(v * unit), best.x, method="BFGS", options={"gtol": 1e-9})
+    found = bg.fit_map(finite_mixture(x, 2), seed=0)
+    assert_same(found.mixture, bg.Mixture(*unpack(best.x * unit)))
+    assert found.log_posterior == pytest.approx(-best.fun, rel=1e-11)
+
+
+@pytest.mark.slow
+def test_equals_pymcs_find_map(x):
+    model = finite_mixture(x, 2)
+    found = bg.fit_map(model, seed=0)
+    start = {"weights": np.array([0.35, 0.65]), "means": np.array([[2.0, 54.0], [4.3, 80.0]])}
+    options = {"gtol": 1e-9, "ftol": 1e-15, "maxiter": 5000, "maxfun": 5000}
+    point = pm.find_MAP(
+        initvals=start, model=model, progressbar=False, options=options, jitter=False, return_inferencedata=False
+    )
+    assert_same(bg.Mixture(*(point[n] for n in ("weights", "means", "covariances"))), found.mixture)
+
+
+def test_a_concentration_below_one_has_no_mode(x):
+    with pytest.raises(ValueError, match="concentration = 0.5 is below 1"):
+        bg.fit_map(finite_mixture(x, 2, prior=bg.Conjugate(concentration=0.5)))
+
+
+def test_any_story_of_a_users_own(x):
+    """Fixed spherical components: everything but the weights is known, and the mode is where EM's map stands still."""
+    import pytensor.tensor as pt
+
+    means, factors = np.array([[2.0, 55.0], [4.3, 80.0]]), np.array([np.diag([0.4, 6.0])] * 2)
+    with pm.Model(coords=bg.coords(x, 2)) as model:
+        weights = pm.Dirichlet("weights", np.array([3.0, 2.0]), dims="component")
+        pm.Deterministic("means", pt.constant(means), dims=("component", "feature"))
+        bg.MarginalGaussianMixture("x", weights, pt.constant(means), pt.constant(factors), observed=x)
+    fit = bg.fit_map(model, starts=2, seed=0)
+    r = fit.mixture.responsibilities(x).sum(axis=0)
+    np.testing.assert_allclose(fit.mixture.weights, (r + [2, 1]) / (len(x) + 3), rtol=1e-7)
