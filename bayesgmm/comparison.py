@@ -17,7 +17,7 @@ from bayesgmm.mixture import Mixture
 CI_PROB = 0.95
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """What `compare` returns.
 
@@ -34,6 +34,8 @@ class Comparison:
 
     def __str__(self) -> str:
         return _shown(self.table).to_string()
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         shown = _shown(self.table)

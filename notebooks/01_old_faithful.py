@@ -32,7 +32,6 @@ import arviz as az
 import matplotlib.pyplot as plt
 import numpy as np
 import pymc as pm
-from IPython.display import HTML
 from scipy.stats import skew
 
 import bayesgmm as bg
@@ -236,7 +235,7 @@ for name, value in statistics(x.to_numpy()).items():
 
 # %%
 comparison = bg.compare(mle, map_, draws)
-HTML(comparison._repr_html_())
+comparison
 
 # %%
 table = comparison.table

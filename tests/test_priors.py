@@ -135,7 +135,8 @@ def test_a_prior_prints_its_formulas_in_data_units():
     text = str(PRIOR)
     assert "Dirichlet([1.5, 2, 3])" in text and "InverseWishart(dof = 4.5, scale = [[2, 0.3], [0.3, 1]])" in text
     assert "Normal([1, -1], covariance_k / 0.4)" in text
-    assert "scaled by the data (pooled)" in str(Conjugate()) and "scaled by the data (mclust)" in str(Conjugate.mclust())
+    assert "scaled by the data (pooled)" in str(Conjugate())
+    assert "scaled by the data (mclust)" in str(Conjugate.mclust())
     assert "D + 2" in str(Conjugate()) and "/ 0.01" in str(Conjugate.mclust())
 
 

@@ -102,7 +102,6 @@ def test_prior_and_posterior_predictive_and_pointwise_log_likelihood(x):
     with model:
         likelihood = pm.compute_log_likelihood(draws, extend_inferencedata=False, progressbar=False)
     mixture = bg.Mixture(*(prior["prior"][n].values[0, 3] for n in ("weights", "means", "covariances")))
-    found = (likelihood["log_likelihood"] if "log_likelihood" in getattr(likelihood, "children", {}) else likelihood)["x"]
-    np.testing.assert_allclose(found.values[0, 3], mixture.log_prob(x), rtol=1e-9)
+    np.testing.assert_allclose(likelihood["x"].values[0, 3], mixture.log_prob(x), rtol=1e-9)
     predictive = pm.sample_posterior_predictive(draws, model=model, progressbar=False, random_seed=2)
     assert predictive["posterior_predictive"]["x"].shape == (1, 50, *x.shape)
