@@ -98,7 +98,7 @@ def best_climb(table: Table, target: Target, begin: Iterable, case_weights=None)
         try:
             step, history, converged = climb(table.values, target.update(stats), target, case_weights)
         except np.linalg.LinAlgError as error:
-            census.append(Start(np.nan, 0, False, str(error)))
+            census.append(Start(np.nan, 0, False, f"a component collapsed ({str(error).lower()})"))
             continue
         note = collapse(step.mixture, table.values, step.stats.total) if isinstance(target, Likelihood) else ""
         census.append(Start(step.objective, len(history) - 1, converged, note))
