@@ -21,7 +21,7 @@ Rooms, each may import those before it
     ``fit``       point estimates: EM, starts, MAP of any story
     ``draws``     what a posterior says: labels, summary, diagnose, membership
     ``engines``   posterior draws: NUTS
-    ``compare``   MLE beside Bayes
+    ``comparison``  MLE beside Bayes
     ``plots``     figures; the only room that imports matplotlib
     ``workflow``, ``cli``  the main job and the command line
 ``bayesgmm.models`` holds the stories: functions that return a `pymc.Model`. The core never imports them.
