@@ -75,6 +75,12 @@ def test_story_reads_as_text():
         assert line in text
 
 
+def test_story_draws_as_a_graph_of_its_plates():
+    source = finite_mixture(bg.load_dataset("faithful"), 2).to_graphviz().source
+    for words in ("MarginalGaussianMixture", "InverseWishart", "component (2)", "obs (272)", "means -> x", "weights -> x"):
+        assert words in source
+
+
 def test_an_edited_story_is_not_taken_at_its_word(x):
     model = finite_mixture(x, 2)
     assert declaration(model) is not None
