@@ -164,7 +164,7 @@ def _figures(table: Table, mle: Fit, map_: Fit, posterior: xr.DataTree, folder: 
         plots.plot_components(posterior, table, mle=mle),
         plots.plot_comparison(mle, posterior, map=map_),
         plots.plot_ranks(posterior),
-        plots.plot_membership(posterior, scatter=True),
+        plots.plot_membership(posterior, scatter=table.n_features <= 2),
     )
     for figure, name in zip(figures, FIGURES):
         plots.save(figure, folder / name)

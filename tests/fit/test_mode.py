@@ -77,6 +77,7 @@ def test_equals_an_independent_optimiser_of_scipys_densities(x):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`find_MAP` will return:FutureWarning")
 def test_equals_pymcs_find_map(x):
     model = finite_mixture(x, 2)
     found = bg.fit_map(model, seed=0)
