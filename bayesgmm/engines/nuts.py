@@ -25,11 +25,11 @@ def nuts(model, *, draws: int, tune: int, chains: int, seed, progress: bool):
     from threadpoolctl import threadpool_limits
 
     seed = np.random.SeedSequence(seed).generate_state(2)
+    options = {"draws": draws, "tune": tune, "chains": chains, "seed": int(seed[0]), "save_warmup": False}
     with threadpool_limits(1):  # BLAS threads would fight the chains
-        ready, start, scale = _prepared(model)
-        ready = dataclasses.replace(ready, initial_point_func=_Starts(start, scale))
-        options = {"draws": draws, "tune": tune, "chains": chains, "seed": int(seed[0]), "save_warmup": False}
         with _bar(progress, chains * (draws + tune)) as report:
+            ready, start, scale = _prepared(model)
+            ready = dataclasses.replace(ready, initial_point_func=_Starts(start, scale))
             running = nutpie.sample(ready, **options, blocking=False, progress_bar=False, progress_callback=report)
             tree = _wait(running)
     return _dressed(tree, model, int(seed[0]))
@@ -107,11 +107,12 @@ class _bar:
         if self.bar is None:
             return None
         self.bar.start()
-        task = self.bar.add_task("NUTS", total=self.total, note="")
+        task = self.bar.add_task("compiling the model", total=None, note="")
 
         def report(chains):
             done, divergent = (sum(getattr(c, name) for c in chains) for name in ("finished_draws", "divergences"))
-            self.bar.update(task, completed=done, note=f"{divergent} divergences")
+            note = f"{divergent} divergences"
+            self.bar.update(task, description="NUTS", total=self.total, completed=done, note=note)
 
         return report
 
