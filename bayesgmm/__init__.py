@@ -12,7 +12,7 @@ A reader's walk
     sampling: ``engines/nuts.py`` → ``ppl/marginal.py`` → ``ppl/op.py``, whose pullback is Fisher's identity.
 
 Rooms, each may import those before it
-    ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows
+    ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
     ``mixture``   Mixture, a frozen value: a fit gives one, every draw is one
     ``families``  how Σ_k may be built: full, tied, diag, spherical
     ``priors``    priors as values: formulas, log density, closed-form updates

@@ -126,7 +126,7 @@ class Diagonal:
 
     def whitening(self, covariances) -> Whitening:
         """Standard deviations; raises LinAlgError where a variance is not positive."""
-        return Whitening.of(_standard_deviations(covariances), diagonal=True)
+        return Whitening.of(_standard_deviations(covariances))
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Spherical:
 
     def whitening(self, covariances) -> Whitening:
         """Standard deviations; raises LinAlgError where a variance is not positive."""
-        return Whitening.of(_standard_deviations(covariances), diagonal=True)
+        return Whitening.of(_standard_deviations(covariances))
 
     def _spheres(self, variances, n_features):
         return _as_matrices(np.repeat(variances[:, None], n_features, axis=1))
@@ -198,4 +198,4 @@ def _standard_deviations(covariances):
     variances = _diagonals(covariances)
     if not (variances > 0).all():
         raise np.linalg.LinAlgError("a variance is not positive")
-    return _as_matrices(np.sqrt(variances))
+    return np.sqrt(variances)

@@ -99,9 +99,9 @@ def test_the_results_have_their_structure(kind):
         if kind.alias == "tied":
             np.testing.assert_array_equal(result, result[[0, 0, 0]])
         whitening = kind.whitening(result)
-        factors = np.broadcast_to(whitening.factors, result.shape)
+        factors = np.broadcast_to(whitening.scale_trils, result.shape)
         np.testing.assert_allclose(factors @ factors.swapaxes(1, 2), result, rtol=1e-12, atol=1e-12)
-        assert whitening.diagonal == (kind.alias in ("diag", "spherical"))
+        assert whitening.is_diagonal == (kind.alias in ("diag", "spherical"))
 
 
 @EACH

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mpmath import mp
 from scipy.integrate import quad
 from scipy.stats import kstest, multivariate_normal, norm
 
@@ -155,6 +156,37 @@ def test_factors_and_covariances_make_the_same_mixture():
     same = Mixture.from_scale_trils(mixture.weights, mixture.means, np.linalg.cholesky(mixture.covariances))
     np.testing.assert_allclose(same.log_prob(x), mixture.log_prob(x), rtol=1e-12)
     np.testing.assert_allclose(same.covariances, mixture.covariances, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("n_features", [2, 5, 10])
+@pytest.mark.parametrize("condition", [1e2, 1e5, 1e10])
+def test_factors_of_covariances_hold_their_digits_whatever_the_condition(n_features, condition):
+    # Elements are rounded once or twice, an eps of their row's length. Small pivots: Σ − L Lᵀ is known to D 2⁻⁷⁸ (the
+    # rounding of products with parts of L below 2⁻²⁶), which times a condition number of 1e10 is 1e-12.
+    rng = np.random.default_rng(n_features)
+    turn = np.linalg.qr(rng.normal(size=(n_features, n_features)))[0]
+    covariance = (turn * np.geomspace(1, 1 / condition, n_features)) @ turn.T
+    units = 10.0 ** rng.uniform(-6, 6, n_features)
+    covariance = np.tril(covariance) + np.tril(covariance, -1).T
+    covariance *= units[:, None] * units
+    with mp.workdps(60):
+        exact = np.array(mp.cholesky(mp.matrix(covariance.tolist())).tolist(), dtype=float)
+    got = Mixture([1.0], np.zeros((1, n_features)), covariance[None]).scale_trils[0]
+    length = np.sqrt(np.diag(covariance))[:, None]
+    assert (np.abs(got - exact) / length).max() < 2 * np.finfo(float).eps
+    np.testing.assert_allclose(np.diag(got), np.diag(exact), rtol=1e-11)
+
+
+def test_a_covariance_on_the_edge_of_being_singular_is_refused_or_has_a_finite_factor():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        root = rng.normal(size=(4, 3))
+        try:
+            factor = Mixture([1.0], np.zeros((1, 4)), [root @ root.T]).scale_trils[0]
+        except ValueError as refusal:
+            assert "not positive definite" in str(refusal)
+        else:
+            assert np.isfinite(factor).all() and (np.diag(factor) > 0).all()
 
 
 def test_a_mixture_cannot_be_changed_and_keeps_nothing_of_the_callers():

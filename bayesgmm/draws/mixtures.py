@@ -74,9 +74,10 @@ class MixtureDraws:
         factors = self.scale_trils
         if (factors == factors[:, :1]).all():
             factors = np.ascontiguousarray(factors[:, :1])
-        diagonal = not np.tril(factors, -1).any()
+        if not np.tril(factors, -1).any():
+            factors = np.ascontiguousarray(np.diagonal(factors, axis1=-2, axis2=-1))
         for m in range(len(self)):
-            yield Evaluable(log_weights[m], self.means[m], Whitening(factors[m], diagonal))
+            yield Evaluable(log_weights[m], self.means[m], Whitening(factors[m]))
 
     def mixture(self, m: int) -> Mixture:
         """Draw m (counted through the chains) as a `Mixture`."""

@@ -1,4 +1,15 @@
-"""The only room that evaluates a mixture on rows: `e_step`, and the statistics that it returns."""
+"""The only room that evaluates a mixture on rows: `e_step`, and the statistics that it returns.
+
+From outside in: `estep` checks and centres; `evaluate` cuts the rows into ranges (`plan`) and hands them to threads;
+`library` loads the compiled code, which `build` makes once from
+
+    `walk`        ranges of rows, block by block
+    `parameters`  what a block needs of a mixture, made once a pass
+    `joints`      log p(x, z = k) of a block; `screen`, the same where many features rule components out early
+    `refine`      rows that two components claim from afar, in double-double arithmetic
+    `assign`      responsibilities, or the largest, or a draw
+    `tiles`       the inner loops; `arithmetic`, exp and log that vectorise
+"""
 
 from bayesgmm.kernel.estep import e_step
 from bayesgmm.kernel.statistics import Stats

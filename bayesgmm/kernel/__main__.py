@@ -1,12 +1,20 @@
-"""Compile the native kernels and leave them in the disk cache: ``python -m bayesgmm.kernel``."""
+"""Compile the native kernel and store it: ``python -m bayesgmm.kernel [function ...]``."""
 
-import numpy as np
+import os
+import sys
 
-from bayesgmm.kernel.estep import evaluate
-from bayesgmm.kernel.native import serial_moments
-from bayesgmm.kernel.whitening import Whitening
+from bayesgmm.kernel import library
 
-x = np.zeros((2, 2))
-whitening = Whitening.of(np.array([np.eye(2), 2 * np.eye(2)]))
-evaluate(x, np.zeros(2), x, whitening, np.empty(0), responsibilities=True)
-serial_moments(x, np.zeros(2), x, whitening.factors, False, np.empty(0))
+
+def main(names) -> None:
+    """Compile what is not stored yet."""
+    os.environ["NUMBA_OPT"] = "0"  # `build` optimises the whole at once; numba would do so piece by piece
+    for name in names:
+        if not library.is_stored(name):
+            from bayesgmm.kernel.build import object_code
+
+            library.store(name, object_code(name, library.symbol(name)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or library.NAMES)

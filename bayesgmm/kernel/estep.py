@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from bayesgmm.kernel import native
+from bayesgmm.kernel.evaluate import DRAW, HARD, SOFT, Moments, evaluate
 from bayesgmm.kernel.statistics import Stats
-from bayesgmm.kernel.threads import pool, threads
 from bayesgmm.kernel.whitening import Whitening
 
-
-class Moments(NamedTuple):
-    """Weighted moments of z = L_k⁻¹ (x − μ_k) about zero; the weights may be signed."""
-
-    m0: np.ndarray  # (K,)
-    m1: np.ndarray  # (K, D)
-    m2: np.ndarray  # (K, D, D)
+_ASSIGN = {"soft": SOFT, "hard": HARD, "draw": DRAW}
 
 
-def e_step(x, mixture, case_weights=None, *, responsibilities=False):
+def e_step(x, mixture, case_weights=None, *, assign="soft", seed=None, responsibilities=False, pointwise=True,
+           single=None):  # fmt: skip
     """Evaluate a mixture on rows: log p(x_n), and what the rows say about each component.
 
     Fisher's identity makes this enough for every algorithm: ∇_θ Σ_n log p(x_n | θ) = ∇_θ Q(θ; S) with the
@@ -29,13 +21,23 @@ def e_step(x, mixture, case_weights=None, *, responsibilities=False):
     Parameters
     ----------
     x : ndarray (N, D)
-        Rows in data units, finite.
+        Rows in data units, finite, of any memory layout. float32 rows are read as they are; others become float64.
     mixture : object with ``log_weights`` (K,), ``means`` (K, D) and ``whitening`` (a `Whitening`)
         Usually a `bayesgmm.Mixture`.
     case_weights : ndarray (N,), optional
         Non-negative; a weight of 2 counts a row twice. Log densities are not multiplied by it.
+    assign : {"soft", "hard", "draw"}
+        What a component answers for: its share of each row (EM), the rows that are most probably its own
+        (classification EM), or rows drawn by their responsibilities (Gibbs).
+    seed : int or sequence of int, optional
+        For ``assign="draw"``: a row's draw depends on the seed, its number and its responsibilities alone.
     responsibilities : bool
         Return r (N, K) as well.
+    pointwise : bool
+        False returns Σ_n w_n log p(x_n), a float, in place of the N log densities: memory does not grow with N.
+    single : bool, optional
+        Arithmetic in single precision, about six digits; sums over blocks of rows are double. The default does so
+        for float32 rows.
 
     Returns
     -------
@@ -44,16 +46,22 @@ def e_step(x, mixture, case_weights=None, *, responsibilities=False):
     stats : Stats
         (N_k, x̄_k, S_k); a component without weight has N_k = 0, x̄_k = μ_k, S_k = 0.
     responsibilities : ndarray (N, K)
-        P(Z_n = k | x_n), only when asked for; every row sums to one.
+        P(Z_n = k | x_n), or zeros and ones for hard and drawn assignments, only when asked for; every row sums to
+        one. Below 2⁻¹⁰⁰ of the row's largest they are zero.
 
     Raises
     ------
     ValueError
-        If the shapes of x or case_weights do not fit the mixture.
+        If the shapes of x or case_weights do not fit the mixture, or ``assign`` is not known.
+
+    Notes
+    -----
+    Extra memory is a block of rows a thread. Results are the same to the last bit for any number of threads.
 
     References
     ----------
-    Dempster, Laird & Rubin (1977); the gradient identity is Fisher's (see Efron's discussion there).
+    Dempster, Laird & Rubin (1977); the gradient identity is Fisher's (see Efron's discussion there); classification
+    EM: Celeux & Govaert (1992).
 
     Examples
     --------
@@ -64,53 +72,48 @@ def e_step(x, mixture, case_weights=None, *, responsibilities=False):
     >>> stats.counts.round(6), stats.means.round(6).ravel()
     (array([2., 1.]), array([-4.5,  5. ]))
     """
-    x = np.asarray(x, dtype=float)
-    weights = np.empty(0) if case_weights is None else np.ascontiguousarray(case_weights, dtype=float)
-    _require_shapes(x, mixture.means, case_weights is None, weights)
-    log_prob, moments, r = evaluate(x, mixture.log_weights, mixture.means, mixture.whitening, weights, responsibilities)
-    stats = centred(moments, mixture.means, mixture.whitening)
-    return (log_prob, stats, r) if responsibilities else (log_prob, stats)
+    x = as_rows(x)
+    weights = None if case_weights is None else np.asarray(case_weights, dtype=float)
+    _require_shapes(x, mixture, weights)
+    if assign not in _ASSIGN:
+        raise ValueError(f"assign={assign!r} is not known; use 'soft', 'hard' or 'draw'")
+    key = {"key": np.random.SeedSequence(seed).generate_state(2, np.uint64)} if assign == "draw" else {}
+    single = x.dtype == np.float32 if single is None else single
+    if single and x.dtype != np.float32:
+        x = x.astype(np.float32)
+    done = evaluate(x, mixture.log_weights, mixture.means, mixture.whitening, weights, assign=_ASSIGN[assign],
+                    responsibilities=responsibilities, pointwise=pointwise, single=single, **key)  # fmt: skip
+    log_prob = done.log_prob if pointwise else done.log_likelihood
+    stats = centred(done.moments, mixture.means, mixture.whitening)
+    return (log_prob, stats, done.responsibilities) if responsibilities else (log_prob, stats)
 
 
-def _require_shapes(x, means, unweighted, weights):
+def as_rows(x) -> np.ndarray:
+    """An array whose numbers the kernel can read where they stand: native and aligned, float32 or else float64."""
+    x = np.asarray(x)
+    kind = np.float32 if x.dtype.kind == "f" and x.dtype.itemsize == 4 else np.float64
+    return x if x.dtype == kind and x.dtype.isnative and x.flags.aligned else np.array(x, dtype=kind)
+
+
+def _require_shapes(x, mixture, weights):
     # The compiled loops check no bounds: wrong shapes would read foreign memory.
-    if x.ndim != 2 or x.shape[1] != means.shape[1]:
-        raise ValueError(f"x has shape {x.shape}, but the mixture needs (N, {means.shape[1]}): a column a feature")
-    if not unweighted and weights.shape != x.shape[:1]:
+    k, d = mixture.means.shape
+    if x.ndim != 2 or x.shape[1] != d:
+        raise ValueError(f"x has shape {x.shape}, but the mixture needs (N, {d}): a column a feature")
+    if weights is not None and weights.shape != x.shape[:1]:
         raise ValueError(f"case_weights has shape {weights.shape}, but x has {len(x)} rows: give one weight a row")
-
-
-def evaluate(x, log_weights, means, whitening: Whitening, row_weights, responsibilities=False):
-    """One threaded pass: log p (N,), `Moments` weighted by ``row_weights`` (N,) or (0,), r (N, K) or (0, 0)."""
-    n, (n_components, n_features) = len(x), means.shape
-    ranges = native.n_ranges(n, n_components, n_features)
-    log_prob = np.empty(n)
-    r = np.empty((n, n_components) if responsibilities else (0, 0))
-    m0 = np.zeros((ranges, n_components))
-    m1 = np.zeros((ranges, n_components, n_features))
-    m2 = np.zeros((ranges, n_components, n_features, n_features))
-    log_norms = log_weights + whitening.log_normalisers()
-    # The copy of the means is there because numba compiles once more for an array that is read-only.
-    rest = (np.ascontiguousarray(x), log_norms, np.array(means), whitening.factors, whitening.diagonal,
-            row_weights, log_prob, r, m0, m1, m2)  # fmt: skip
-    workers = min(threads(), ranges)
-    if workers == 1:
-        native.some_ranges(0, 1, *rest)
-    else:
-        jobs = [pool(workers).submit(native.some_ranges, first, workers, *rest) for first in range(workers)]
-        for job in jobs:
-            job.result()
-    return log_prob, Moments(*native.merge(m0, m1, m2)), r
+    factors = mixture.whitening.factors.shape
+    if mixture.log_weights.shape != (k,) or factors[0] not in (1, k) or factors[1:] not in ((d,), (d, d)):
+        raise ValueError(f"log_weights {mixture.log_weights.shape}, means {(k, d)} and factors {factors} do not fit")
 
 
 def centred(moments: Moments, means: np.ndarray, whitening: Whitening) -> Stats:
     """Map moments about μ_k in whitened coordinates to (N_k, x̄_k, S_k) in data units."""
     m0, m1, m2 = moments
     shift = m1 / np.where(m0 > 0, m0, 1.0)[:, None]
-    inner = m2 - m0[:, None, None] * shift[:, :, None] * shift[:, None, :]
     factors = whitening.factors
-    if whitening.diagonal:
-        scale = np.diagonal(factors, axis1=-2, axis2=-1)
-        spread = inner * np.eye(inner.shape[-1]) * scale[:, :, None] ** 2
-        return Stats(m0, means + scale * shift, spread)
+    if whitening.is_diagonal:
+        spread = (m2[:, :, 0] - m1 * shift) * factors**2
+        return Stats(m0, means + factors * shift, spread[:, :, None] * np.eye(means.shape[1]))
+    inner = m2 - m1[:, :, None] * shift[:, None, :]
     return Stats(m0, means + (factors @ shift[:, :, None])[:, :, 0], factors @ inner @ factors.swapaxes(-1, -2))

@@ -1,12 +1,10 @@
-"""`Whitening`: the lower triangular factors L_k of Σ_k = L_k L_kᵀ, as a value that knows its structure."""
+"""`Whitening`: the factors L_k of Σ_k = L_k L_kᵀ, as a value that knows its structure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-
-_LOG_2PI = float(np.log(2 * np.pi))
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,11 +13,12 @@ class Whitening:
 
     Parameters
     ----------
-    factors : ndarray (K, D, D), or (1, D, D) when all components share one
-        Lower triangular, with a positive diagonal, in data units.
-    diagonal : bool
-        Nothing but the diagonal is read, a point costs O(D) instead of O(D²), and statistics made with it leave
-        the scatters' off-diagonal elements at zero. So only a family that never asks for them says True.
+    factors : ndarray (F, D, D) or (F, D)
+        Lower triangular factors with a positive diagonal, or the diagonals of diagonal ones, in data units; one for
+        each component, or F = 1 that all of them share.
+
+        Diagonal factors cost O(D) a point instead of O(D²), and statistics made with them leave the scatters'
+        off-diagonal elements at zero. So only a family that never asks for those makes them.
 
     Examples
     --------
@@ -28,20 +27,30 @@ class Whitening:
     (2, 2, 2)
     >>> Whitening.of(np.array([np.eye(2), np.eye(2)])).factors.shape
     (1, 2, 2)
+    >>> Whitening.of(np.array([[1.0, 2.0], [3.0, 4.0]])).scale_trils[1].tolist()
+    [[3.0, 0.0], [0.0, 4.0]]
     """
 
     factors: np.ndarray
-    diagonal: bool = False
 
     @classmethod
-    def of(cls, scale_trils: np.ndarray, *, diagonal: bool = False) -> Whitening:
-        """Keep ``scale_trils`` (K, D, D) once if all of them are exactly equal."""
-        factors = np.ascontiguousarray(scale_trils, dtype=float)
+    def of(cls, factors: np.ndarray) -> Whitening:
+        """Keep factors (K, D, D), or their diagonals (K, D), once if all of them are exactly equal."""
+        factors = np.ascontiguousarray(factors, dtype=float)
         if len(factors) > 1 and (factors == factors[:1]).all():
             factors = factors[:1]
-        return cls(factors, diagonal)
+        return cls(factors)
 
-    def log_normalisers(self) -> np.ndarray:
-        """−½ log|2πΣ_k| of each stored factor: (K,), or (1,) when shared."""
-        diagonals = np.diagonal(self.factors, axis1=-2, axis2=-1)
-        return -np.log(diagonals).sum(axis=-1) - 0.5 * diagonals.shape[-1] * _LOG_2PI
+    @property
+    def is_diagonal(self) -> bool:
+        """The factors are diagonal, and stored as their diagonals."""
+        return self.factors.ndim == 2
+
+    @property
+    def scale_trils(self) -> np.ndarray:
+        """The factors as matrices (F, D, D)."""
+        return self.factors[:, :, None] * np.eye(self.factors.shape[1]) if self.is_diagonal else self.factors
+
+    def permute(self, order: np.ndarray) -> Whitening:
+        """The same for components in another order."""
+        return self if len(self.factors) == 1 else Whitening(self.factors[order])

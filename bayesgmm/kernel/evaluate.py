@@ -1,0 +1,98 @@
+"""One pass over the rows: addresses and sizes for the compiled kernel, and threads to run it."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.kernel import plan
+from bayesgmm.kernel.library import function
+from bayesgmm.kernel.threads import pool, threads
+from bayesgmm.kernel.whitening import Whitening
+
+# How responsibilities become what a component answers for; as `assign.py` numbers them.
+SOFT, HARD, DRAW = 0, 1, 2
+
+
+class Moments(NamedTuple):
+    """Weighted moments of z = L_k⁻¹ (x − μ_k) about zero; the weights may be signed."""
+
+    m0: np.ndarray  # (K,)
+    m1: np.ndarray  # (K, D)
+    m2: np.ndarray  # (K, D, D), or (K, D, 1) for diagonal factors
+
+
+class Pass(NamedTuple):
+    """What a pass over the rows returns."""
+
+    log_likelihood: float  # Σ w log p
+    moments: Moments
+    log_prob: np.ndarray | None  # (N,), if asked for
+    responsibilities: np.ndarray | None  # (N, K), if asked for
+
+
+def evaluate(x, log_weights, means, whitening: Whitening, row_weights=None, *, assign=SOFT, key=(0, 0),
+             pointwise=True, responsibilities=False, single=False) -> Pass:  # fmt: skip
+    """Walk over rows x (N, D) of any layout, double or single, in double or, if ``single``, single arithmetic.
+
+    Nothing is checked but memory layout. Extra memory is that of a block a thread, and what is asked for.
+    """
+    n, (k, d) = len(x), means.shape
+    theta = log_weights, means, whitening.factors
+    log_weights, means, factors = (np.ascontiguousarray(v, dtype=float) for v in theta)
+    weights = None if row_weights is None else np.ascontiguousarray(row_weights, dtype=float)
+    f, width = len(factors), d if factors.ndim == 3 else 1
+    log_prob = np.empty(n) if pointwise else None
+    r = np.zeros((n, k)) if responsibilities else None
+    ranges = plan.n_ranges(n, k, d, width)
+
+    # Sums of the ranges, then of all: Σ w log p, m₀, m₁, m₂; behind them the counter of ranges and the key.
+    sizes = 1, k, k * d, k * d * width
+    sums = np.zeros((ranges + 1) * sum(sizes) + 3)
+    at = _starts(_address(sums), [ranges * s for s in sizes] + [*sizes, 1])
+    parts, totals, (counter, keys) = at[:4], at[4:8], at[8:]
+    sums[-2:].view(np.uint64)[:] = key
+    walk = function(f"walk_{'s' if x.itemsize == 4 else 'd'}{'s' if single else 'd'}")
+    problem = (counter, _address(x), *x.strides, n, k, d, f, width,
+               _address(log_weights), _address(means), _address(factors), *_given(weights),
+               assign, keys, *_given(log_prob), *_given(r), ranges, *parts)  # fmt: skip
+    size = plan.memory(k, d, f, width, 4 if single else 8).bytes
+
+    def work():
+        memory = np.empty(size + 64, dtype=np.uint8)
+        walk(*problem, -(-_address(memory) // 64) * 64)
+
+    _together(work, min(threads(), ranges))
+    function("merge")(k, d, width, ranges, *parts, *totals)
+    total = sums[ranges * sum(sizes) : -3]
+    moments = Moments(total[1 : 1 + k], total[1 + k : 1 + k + k * d].reshape(k, d),
+                      total[1 + k + k * d :].reshape(k, d, width))  # fmt: skip
+    return Pass(float(total[0]), moments, log_prob, r)
+
+
+def _starts(address: int, sizes) -> list[int]:
+    """Addresses of arrays of doubles that follow each other, and of what comes after them."""
+    return list(accumulate((8 * size for size in sizes), initial=address))
+
+
+def _together(work, workers: int) -> None:
+    """Run ``work`` in the calling thread and in as many others as are wanted and free."""
+    jobs = [pool(workers - 1).submit(work) for _ in range(workers - 1)]
+    try:
+        work()
+    finally:
+        # The memory is written to until all are done; a job that has not begun finds nothing left to do.
+        left = [job for job in jobs if not job.cancel()]
+        for job in left:
+            job.result()
+
+
+def _given(array) -> tuple[int, int]:
+    """Address and length of an array that may be left out."""
+    return (0, 0) if array is None else (_address(array), len(array))
+
+
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
