@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytensor.tensor as pt
+from numba import types
 from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesgmm.kernel import native
-from bayesgmm.kernel.estep import evaluate
+from bayesgmm.kernel import library, plan, sizes  # noqa: F401 (sizes lets compiled code call plan)
+from bayesgmm.kernel.evaluate import evaluate
 from bayesgmm.kernel.whitening import Whitening
-
-# The disk cache does not see the kernel's source: raise this when the kernel changes what it computes.
-_KERNEL_VERSION = 1
 
 
 class EStep(Op):
@@ -40,9 +38,9 @@ class EStep(Op):
 
     def perform(self, node, inputs, output_storage):
         """Run the kernel from Python."""
-        x, log_weights, means, scale_trils, row_weights = map(np.ascontiguousarray, inputs)
-        log_prob, moments, _ = evaluate(x, log_weights, means, Whitening(scale_trils), row_weights)
-        for storage, value in zip(output_storage, (log_prob, *moments), strict=True):
+        x, log_weights, means, scale_trils, row_weights = inputs
+        done = evaluate(x, log_weights, means, Whitening.of(scale_trils), row_weights)
+        for storage, value in zip(output_storage, (done.log_prob, *done.moments), strict=True):
             storage[0] = value
 
     def infer_shape(self, node, shapes):
@@ -71,23 +69,53 @@ class EStep(Op):
 
 @register_funcify_default_op_cache_key(EStep)
 def _estep_numba(op, node, **kwargs):
+    library.function("walk_dd")  # which puts its symbol where the compiled graph finds it
+    integers = [types.int64] * (2 + library.ARGUMENTS["walk"])
+    walk = types.ExternalFunction(library.symbol("walk_dd"), types.int32(*integers))
+
     @numba_njit
     def estep(x, log_weights, means, scale_trils, row_weights):
-        n_features = means.shape[1]
-        log_norms = log_weights - 0.5 * n_features * np.log(2 * np.pi)
-        for k in range(means.shape[0]):
-            for j in range(n_features):
-                log_norms[k] -= np.log(scale_trils[k, j, j])
-        return native.serial_moments(
-            np.ascontiguousarray(x),
-            log_norms,
-            np.ascontiguousarray(means),
-            np.ascontiguousarray(scale_trils),
-            False,
-            np.ascontiguousarray(row_weights),
-        )
+        log_weights, means = np.ascontiguousarray(log_weights), np.ascontiguousarray(means)
+        factors, row_weights = np.ascontiguousarray(scale_trils), np.ascontiguousarray(row_weights)
+        n, (k, d) = x.shape[0], means.shape
+        f = 1 if _all_equal(factors) else k
+        log_prob, sums, m0, m1, m2 = np.empty(n), np.zeros(1), np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
+        memory = np.empty(plan.memory(k, d, f, d, 8).bytes + 64, np.uint8)
+        start = (np.int64(memory.ctypes.data) + 63) // 64 * 64
+        spare = np.zeros(4, np.int64)  # the counter of ranges, a key that no draw asks for, numba's two places
+        at = np.int64(spare.ctypes.data)
+        walk(at + 16, at + 24, at, _at(x), x.strides[0], x.strides[1], n, k, d, f, d, _at(log_weights), _at(means),
+             _at(factors), _at(row_weights), n, 0, at + 8, _at(log_prob), n, _at(sums), 0, 1, _at(sums), _at(m0),
+             _at(m1), _at(m2), start)  # fmt: skip
+        for c in range(k):
+            for j in range(d):
+                for i in range(j):
+                    m2[c, i, j] = m2[c, j, i]
+        # What is named here is not freed before the call above is over.
+        _hold(log_weights, means, factors, row_weights, memory, spare, sums)
+        return log_prob, m0, m1, m2
 
-    return estep, _KERNEL_VERSION
+    return estep, int(library.fingerprint(), 16)
+
+
+@numba_njit
+def _all_equal(factors):
+    for k in range(1, factors.shape[0]):
+        for j in range(factors.shape[1]):
+            for i in range(j + 1):
+                if factors[k, j, i] != factors[0, j, i]:
+                    return False
+    return True
+
+
+@numba_njit
+def _at(array):
+    return np.int64(array.ctypes.data)
+
+
+@numba_njit
+def _hold(*arrays):
+    return len(arrays)
 
 
 estep = EStep()
