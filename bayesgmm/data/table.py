@@ -26,7 +26,8 @@ class Table:
     Attributes
     ----------
     values : ndarray of float64, shape (N, D), C-contiguous
-        The caller's own array where that already had this form: treat it as read-only.
+        The caller's own array where that already had this form: treat it as read-only. With ``keep=True`` it may be
+        float32 too, and of any memory layout.
     features : tuple of str, length D
 
     Examples
@@ -55,7 +56,8 @@ class Table:
         return f"Table({_count(self.n_obs, 'row')} of {', '.join(self.features)})"
 
 
-def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitting: bool = False) -> Table:
+def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitting: bool = False,
+             keep: bool = False) -> Table:  # fmt: skip
     """The numbers of `x` as a :class:`Table`, checked.
 
     Laws: ``as_table(as_table(x))`` is ``as_table(x)``; a float64 C-contiguous array is not copied; the
@@ -74,6 +76,8 @@ def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitti
     fitting : bool
         Hold the data to what a fit needs as well: two rows or more and no constant column. New points to be
         scored need neither.
+    keep : bool
+        Leave float32 and float64 arrays as they are, in whatever memory layout: the kernel reads them in place.
 
     Returns
     -------
@@ -111,7 +115,13 @@ def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitti
         _require_finite(table, name)
     if fitting:
         _require_spread(table, name)
-    return table
+    return table if keep else _plain(table)
+
+
+def _plain(table: Table) -> Table:
+    """The table as float64 in rows, the same one where it is that already."""
+    values = np.ascontiguousarray(table.values, dtype=np.float64)
+    return table if values is table.values else Table(values, table.features)
 
 
 def check_components(table: Table, n_components, *, name: str = "x") -> int:
@@ -187,7 +197,7 @@ def _from_array(x, features, name: str) -> Table:
     if len(names) != values.shape[1]:
         columns = _count(values.shape[1], "column")
         raise DataError(f"{name} has {columns} but features names {len(names)}; give an array's columns one name each")
-    return Table(np.ascontiguousarray(values, dtype=np.float64), names)
+    return Table(values if values.dtype in (np.float32, np.float64) else values.astype(np.float64), names)
 
 
 def _numbers(x, name: str) -> np.ndarray:

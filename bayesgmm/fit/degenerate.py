@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.fit.starts import sphere
+from bayesgmm.kernel import Stats
 from bayesgmm.mixture import Mixture
 
 # Smallest eigenvalue of Σ_k, in units in which all rows together have unit covariance.
@@ -15,14 +16,14 @@ class DegenerateFit(ValueError):
     """Every start ended in a component with no volume, where the likelihood has no maximum."""
 
 
-def collapse(mixture: Mixture, x: np.ndarray, n_obs: float) -> str:
-    """Say which component of a mixture has collapsed on the rows x, n_obs of them, or '' if none has."""
-    turn = sphere(x)
+def collapse(mixture: Mixture, rows: Stats) -> str:
+    """Say which component of a mixture has collapsed, given the `moments` of all rows, or '' if none has."""
+    turn = sphere(rows.scatters[0] / rows.total)
     thinnest = np.linalg.eigvalsh(turn.T @ mixture.covariances @ turn)[:, 0]
     k = int(thinnest.argmin())
     if thinnest[k] >= THINNEST:
         return ""
-    points = float(mixture.weights[k] * n_obs)
+    points = float(mixture.weights[k] * rows.total)
     return f"component {k} collapsed onto about {points:.1f} rows (smallest eigenvalue {thinnest[k]:.1e} of theirs)"
 
 

@@ -10,12 +10,16 @@ from bayesgmm.data import Table, as_table, check_components
 from bayesgmm.families import family as family_of
 from bayesgmm.fit.degenerate import collapse, explain
 from bayesgmm.fit.em import Likelihood, Posterior, Target, climb
+from bayesgmm.fit.moments import moments
 from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.scaling import counted, scale_prior
 from bayesgmm.fit.starts import start_statistics
 from bayesgmm.kernel import e_step
 from bayesgmm.mixture import Mixture
+
+# Rows whose responsibilities are held at once.
+_CHUNK = 1 << 16
 
 
 def fit_mle(
@@ -35,7 +39,8 @@ def fit_mle(
     Parameters
     ----------
     x : array, frame or file (N, D)
-        Rows in data units.
+        Rows in data units. A float32 array is not copied: it is climbed in single precision first and in double at
+        the end, so that the fit is that of its rows to all digits.
     n_components : int
         K.
     covariance_type : {"full", "tied", "diag", "spherical"}
@@ -75,7 +80,7 @@ def fit_mle(
     >>> fit.mixture.weights.round(3).tolist(), round(fit.bic, 1)
     ([0.356, 0.644], 2322.2)
     """
-    table, weights = counted(as_table(x, fitting=True), case_weights)
+    table, weights = counted(as_table(x, fitting=True, keep=True), case_weights)
     check_components(table, n_components)
     if missing != "raise":
         raise ValueError(f"missing={missing!r} is not known; fill or drop missing cells, and use missing='raise'")
@@ -94,13 +99,14 @@ def fit_mle(
 def best_climb(table: Table, target: Target, begin: Iterable, case_weights=None) -> Fit:
     """Climb from each of the statistics in ``begin``, and make a `Fit` of the best that did not collapse."""
     census, best = [], None
+    rows = moments(table.values, case_weights) if isinstance(target, Likelihood) else None
     for stats in begin:
         try:
             step, history, converged = climb(table.values, target.update(stats), target, case_weights)
         except np.linalg.LinAlgError as error:
             census.append(Start(np.nan, 0, False, f"a component collapsed ({str(error).lower()})"))
             continue
-        note = collapse(step.mixture, table.values, step.stats.total) if isinstance(target, Likelihood) else ""
+        note = collapse(step.mixture, rows) if rows is not None else ""
         census.append(Start(step.objective, len(history) - 1, converged, note))
         if not note and (best is None or step.objective > best[0].objective):
             best = step, history, converged
@@ -131,14 +137,14 @@ def _fit(table, target, best, census, case_weights) -> Fit:
 
 def certainty(x, mixture: Mixture, case_weights=None) -> dict:
     """What a `Fit` says about its memberships: ``entropy``, ``log_certainty``, and ``n_obs``."""
-    _, _, r = e_step(x, mixture, responsibilities=True)
-    weights = np.ones(len(x)) if case_weights is None else case_weights
-    entropy = -(r * np.log(np.where(r > 0, r, 1.0))).sum(axis=1)
-    return {
-        "entropy": float(weights @ entropy),
-        "log_certainty": float(weights @ np.log(r.max(axis=1))),
-        "n_obs": float(weights.sum()),
-    }
+    totals = np.zeros(3)
+    for first in range(0, len(x), _CHUNK):
+        some = slice(first, first + _CHUNK)
+        _, _, r = e_step(x[some], mixture, responsibilities=True, single=False)
+        weights = np.ones(len(r)) if case_weights is None else case_weights[some]
+        entropy = -(r * np.log(np.where(r > 0, r, 1.0))).sum(axis=1)
+        totals += weights @ entropy, weights @ np.log(r.max(axis=1)), weights.sum()
+    return dict(zip(("entropy", "log_certainty", "n_obs"), totals.tolist(), strict=True))
 
 
 def _ordered(mixture: Mixture) -> Mixture:

@@ -40,9 +40,10 @@ class Fit:
     covariance_type : str or None
         The family, where it is known.
     converged : bool
-        Nothing was left to gain.
+        Nothing was left to gain: the Newton decrement is below 1e-8, or the gradient per row, in whitened coordinates.
     history : ndarray
-        The objective at every step of the best start, never falling.
+        The objective at every step of the best start, never falling by more than rounding. Steps in single precision
+        are shifted to meet the first one in double.
     starts : tuple of Start
         The census: every start, in the order run.
     entropy : float

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.data import DataError, Table, as_table, check_components
+from bayesgmm.fit.moments import moments
 from bayesgmm.priors import Prior
 from bayesgmm.priors import prior as prior_of
 
@@ -46,7 +47,7 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None) -> Prior:
     >>> bool(abs(p.shrinkage - np.trace(np.linalg.solve(x.cov(), p.scale)) / 2) < 1e-10)
     True
     """
-    prior, (table, weights) = prior_of(prior), counted(as_table(x, fitting=True), case_weights)
+    prior, (table, weights) = prior_of(prior), counted(as_table(x, fitting=True, keep=True), case_weights)
     check_components(table, n_components)
     n_features = table.n_features
     for name, shape in (("mean", (n_features,)), ("scale", (n_features, n_features))):
@@ -63,17 +64,16 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None) -> Prior:
 
 
 def _moments(x, case_weights):
-    weights = np.ones(len(x)) if case_weights is None else case_weights
-    if not weights.sum() > 1:
-        raise ValueError(f"case_weights sum to {weights.sum():g}; they are frequencies and must sum to more than 1")
-    mean = weights @ x / weights.sum()
-    covariance = (x - mean).T @ ((x - mean) * weights[:, None]) / (weights.sum() - 1)
+    rows = moments(x, case_weights)
+    if not rows.total > 1:
+        raise ValueError(f"case_weights sum to {rows.total:g}; they are frequencies and must sum to more than 1")
+    covariance = rows.scatters[0] / (rows.total - 1)
     if _is_singular(covariance):
         raise ValueError(
             "the features are linearly dependent (their covariance is singular), so a prior cannot be scaled by the "
             "data: drop a feature that the others determine, or give the prior its constants"
         )
-    return mean, covariance
+    return rows.means[0], covariance
 
 
 def _is_singular(covariance):
@@ -109,5 +109,5 @@ def counted(table: Table, case_weights) -> tuple[Table, np.ndarray | None]:
         raise DataError("case_weights are all zero: no row counts")
     if weights.all():
         return table, weights
-    left = Table(np.ascontiguousarray(table.values[weights > 0]), table.features)
-    return as_table(left, name="x without the rows of case weight 0", fitting=True), weights[weights > 0]
+    left = Table(table.values[weights > 0], table.features)
+    return as_table(left, name="x without the rows of case weight 0", fitting=True, keep=True), weights[weights > 0]

@@ -13,13 +13,12 @@ SAMPLE = 20_000
 _LLOYD_STEPS = 5
 
 
-def sphere(x: np.ndarray) -> np.ndarray:
-    """A matrix (D, D') with which ``x @ sphere(x)`` has unit covariance.
+def sphere(covariance: np.ndarray) -> np.ndarray:
+    """A matrix (D, D') with which rows of this covariance, times it, have unit covariance.
 
     Directions without any spread are left out of the distance (D' < D), not blown up; they are looked for among
     the correlations, so that a feature in small units is not taken for one without spread.
     """
-    covariance = np.atleast_2d(np.cov(x, rowvar=False))
     sds = np.sqrt(np.diag(covariance))
     units = np.where(sds > 0, sds, 1.0)
     values, vectors = np.linalg.eigh(covariance / np.outer(units, units))
@@ -56,14 +55,12 @@ def start_statistics(x: np.ndarray, n_components: int, n_starts: int, rng, case_
 
     Each covariance is shrunk toward the pooled one by D + 1 points' worth, so that a small group can begin.
     """
-    rows, weights = x, np.ones(len(x)) if case_weights is None else np.asarray(case_weights, dtype=float)
-    total = weights.sum()
-    if len(x) > SAMPLE:
-        chosen = np.sort(rng.choice(len(x), SAMPLE, replace=False))
-        rows, weights = x[chosen], weights[chosen]
+    total = len(x) if case_weights is None else float(np.sum(case_weights))
+    chosen = np.sort(rng.choice(len(x), SAMPLE, replace=False)) if len(x) > SAMPLE else slice(None)
+    rows = np.asarray(x[chosen], dtype=float)
+    weights = np.ones(len(rows)) if case_weights is None else np.asarray(case_weights, dtype=float)[chosen]
     rows, weights = rows[weights > 0], weights[weights > 0]
-    centre = rows.mean(axis=0)
-    y = (rows - centre) @ sphere(rows)
+    y = (rows - rows.mean(axis=0)) @ sphere(np.atleast_2d(np.cov(rows, rowvar=False)))
     for _ in range(n_starts):
         r = _lloyd(y, kmeans_plus_plus(y, n_components, rng)) * weights[:, None]
         yield _shrunk(Stats.of(rows, r), total / weights.sum())

@@ -212,3 +212,13 @@ def test_no_more_components_than_distinct_rows():
 
 def test_a_table_shows_itself():
     assert repr(as_table(ROWS)) == "Table(3 rows of x0, x1)"
+
+
+def test_kept_arrays_are_not_copied_and_others_become_float64_rows():
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    for rows in (x, x.astype(np.float32), np.asfortranarray(x), x[::2], x.astype(np.float32).T):
+        kept, plain = as_table(rows, keep=True), as_table(rows)
+        assert kept.values is rows
+        assert plain.values.dtype == np.float64 and plain.values.flags.c_contiguous
+        np.testing.assert_array_equal(plain.values, rows)
+        assert as_table(kept).values.dtype == np.float64 and as_table(kept, keep=True) is kept
