@@ -1,1 +1,13 @@
-"""Speed, side by side with peers in one run: ``make bench`` (``python -m benchmarks``)."""
+"""Speed and memory, side by side with peers in one run: ``make bench`` (``python -m benchmarks``).
+
+A piece is a module with a ``TITLE`` and ``measure(quick) -> list[Table]``, which prints nothing:
+
+``machine``    what the machine itself can do: the bounds beside which the others stand
+``passes``     one EM pass: sizes with a floor, precision, covariance families
+``growth``     one EM pass as N, D, K and the number of threads grow
+``fits``       a whole fit from one start to the same log-likelihood
+``gradients``  value and gradient in PyTensor beside stock PyMC
+``memory``     peak extra memory of a fit
+``start``      from ``import bayesgmm`` to the printed fit, in a fresh process
+``posterior``  the main job beside stock PyMC
+"""

@@ -1,6 +1,7 @@
 """The same story in stock PyMC, in a process of its own: `pm.Mixture` of `pm.MvNormal`, same prior, same sampler."""
 
 import json
+import sys
 import time
 
 START = time.perf_counter(), time.process_time()
@@ -24,17 +25,17 @@ def story(x, prior) -> pm.Model:
     return model
 
 
-def main() -> None:
+def main(draws: int) -> None:
     """Sample from a start near the mode, which stock PyMC would not find by itself, and print the seconds."""
     x = bg.load_dataset("faithful").to_numpy(float)
     model = story(x, bg.scale_prior("conjugate", x, 2))
     initvals = {"means": np.array([[2.0, 54.0], [4.3, 80.0]])}
     with model:
-        pm.sample(1000, tune=1000, chains=4, random_seed=1, initvals=initvals, progressbar=False, quiet=True,
+        pm.sample(draws, tune=draws, chains=4, random_seed=1, initvals=initvals, progressbar=False, quiet=True,
                   compute_convergence_checks=False)  # fmt: skip
     wall, cpu = (now - then for now, then in zip((time.perf_counter(), time.process_time()), START, strict=True))
     print(json.dumps({"wall_s": wall, "cpu_s": cpu}))
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
