@@ -54,7 +54,7 @@ def is_screened(n_components, width):
 
 def block_rows(n_components, n_features, width):
     """Rows of a block: as many as leave its whitened points in the second-level cache."""
-    together = 4 if is_screened(n_components, width) else n_components
+    together = 8 if is_screened(n_components, width) else n_components
     return max(64, min(256, 32768 // (together * n_features) // 16 * 16))
 
 
