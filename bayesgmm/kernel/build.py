@@ -61,62 +61,37 @@ def _walk(rows, work):
         at = plan.memory(n_components, n_features, n_factors, width, size)
         probes, line = at.probes, batch + plan.PAD
         screened = 1 if batch > block else 0
+        batches, blocks, wide = (batch,), (at.blocks,), block + plan.PAD
         room = Room(
-            _d1(memory + at.log_prob, (batch,)),
-            w2(memory + at.xt, (n_features, block + plan.PAD)),
-            w2(memory + at.whitened, (n_features, block + plan.PAD)),
-            w3(memory + at.z, (at.blocks, n_features, block + plan.PAD)),
+            _d1(memory + at.log_prob, batches),
+            w2(memory + at.xt, (n_features, wide)), w2(memory + at.whitened, (n_features, wide)),
+            w3(memory + at.z, (at.blocks, n_features, wide)),
             w2(memory + at.joint, (n_components, line)),
-            w1(memory + at.q, (batch,)),
-            w1(memory + at.q + line * size, (batch,)),
-            w1(memory + at.q + 2 * line * size, (batch,)),
-            _i1(memory + at.rows, (batch,)),
-            _i2(memory + at.members, (at.blocks * screened, block)),
+            w1(memory + at.q, batches), w1(memory + at.q + line * size, batches),
+            w1(memory + at.q + 2 * line * size, batches),
+            _i1(memory + at.rows, batches), _i2(memory + at.members, (at.blocks * screened, block)),
             _i1(memory + at.label, (batch * screened,)),
-            _i1(memory + at.owner, (at.blocks,)),
-            _i1(memory + at.lengths, (at.blocks,)),
-            _d2(memory + at.fine, (2, n_features)),
-            _s2(memory + at.bounds, (n_components * screened, batch)),
-        )
+            _i1(memory + at.owner, blocks), _i1(memory + at.lengths, blocks),
+            _d2(memory + at.fine, (2, n_features)), _s2(memory + at.bounds, (n_components * screened, batch)),
+        )  # fmt: skip
         theta = Theta(
-            _d1(memory + at.centre, (n_features,)),
-            w1(memory + at.log_norms, (n_components,)),
+            _d1(memory + at.centre, (n_features,)), w1(memory + at.log_norms, (n_components,)),
             w2(memory + at.means, (n_components, n_features)),
-            w2(memory + at.scales, (n_factors, n_features)),
-            w3(memory + at.coefs, (n_factors, n_features, width)),
+            w2(memory + at.scales, (n_factors, n_features)), w3(memory + at.coefs, (n_factors, n_features, width)),
             w3(memory + at.directions, (n_components, probes, n_features)),
             w2(memory + at.offsets, (n_components, probes)),
-        )
+        )  # fmt: skip
         given = _d2(means, (n_components, n_features))
         given_factors = _d3(factors, (n_factors, n_features, width))
-        shared, screen, magnified = prepare(
-            _d1(log_weights, (n_components,)),
-            given,
-            given_factors,
-            _d2(memory + at.spare, (max(width, plan.PROBES + 1), n_features)),
-            theta,
-        )
+        spare = _d2(memory + at.spare, (max(width, plan.PROBES + 1), n_features))
+        shared, screens, magnified = prepare(_d1(log_weights, (n_components,)), given, given_factors, spare, theta)
         walk_rows(
-            _i1(counter, (1,)),
-            Rows(x, row_stride, column_stride, n, read(x, (0,))),
-            given,
-            given_factors,
-            theta,
-            shared,
-            screen,
-            magnified,
-            block,
-            room,
-            _d1(weights, (n_weights,)),
-            assign,
-            _u1(key, (2,)),
-            _d1(log_prob, (n_log_prob,)),
-            _d2(resp, (n_resp, n_components)),
-            _d1(sums, (ranges,)),
-            _d2(m0, (ranges, n_components)),
-            _d3(m1, (ranges, n_components, n_features)),
+            _i1(counter, (1,)), Rows(x, row_stride, column_stride, n, read(x, (0,))), given, given_factors, theta,
+            shared, screens, magnified, block, room, _d1(weights, (n_weights,)), assign, _u1(key, (2,)),
+            _d1(log_prob, (n_log_prob,)), _d2(resp, (n_resp, n_components)),
+            _d1(sums, (ranges,)), _d2(m0, (ranges, n_components)), _d3(m1, (ranges, n_components, n_features)),
             _d4(m2, (ranges, n_components, n_features, width)),
-        )
+        )  # fmt: skip
         return 0
 
     return function
