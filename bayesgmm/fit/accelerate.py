@@ -20,6 +20,7 @@ from bayesgmm.mixture import Mixture
 MEMORY = 30
 # The longest first step, in units of log π, of a component's standard deviations and of log Σ; and of any step.
 RADIUS, WIDEST, NARROWEST = 1.0, 3.0, 1e-2
+_HALF = 0.5**0.5
 
 
 class Frame:
@@ -44,9 +45,9 @@ class Frame:
         d = mixture.n_features
         self._eye = np.eye(d)
         # Under a prior a weight may be 0: a component of less than one row keeps the length of one.
-        sizes = np.sqrt(np.maximum(total * mixture.weights, 1.0))
-        self._lengths = np.repeat(sizes[:, None], 1 + d + d * d, axis=1)
-        self._lengths[:, 1 + d :] *= np.sqrt(0.5)
+        self._lengths = np.empty((mixture.n_components, 1 + d + d * d))
+        self._lengths[:] = np.sqrt(np.maximum(total * mixture.weights, 1.0))[:, None]
+        self._lengths[:, 1 + d :] *= _HALF
 
     def toward(self, other: Mixture) -> np.ndarray:
         """The vector from θ to another mixture."""
@@ -55,7 +56,7 @@ class Frame:
         parts[:, 0] = (other.weights - here.weights) / np.where(here.weights > 0, here.weights, 1.0)
         parts[:, 1 : 1 + d] = (self._inverses @ (other.means - here.means)[:, :, None])[:, :, 0]
         turned = self._inverses @ other.whitening.scale_trils
-        parts[:, 1 + d :] = (turned @ turned.swapaxes(1, 2) - self._eye).reshape(-1, d * d)
+        parts[:, 1 + d :] = (turned @ turned.mT - self._eye).reshape(-1, d * d)
         parts *= self._lengths
         return parts.ravel()
 
@@ -75,7 +76,7 @@ class Frame:
         means = here.means + (self._factors @ parts[:, 1 : 1 + d, None])[:, :, 0]
         change = parts[:, 1 + d :].reshape(k, d, d)
         grown = self._eye + change + 0.5 * (change @ change)
-        covariances = self._factors @ grown @ self._factors.swapaxes(1, 2)
+        covariances = self._factors @ grown @ self._factors.mT
         # The family's own M-step takes rounding, and what is no flat subset, back into the family.
         counts = self.total * np.maximum(weights, 1e-100)
         covariances = family.m_step(counts[:, None, None] * covariances, counts)
@@ -85,8 +86,7 @@ class Frame:
 class Curvature:
     """What steps s and the falls y of the residual along them tell: y ≈ B s, B the information left in the rows.
 
-    Its inverse H, which is symmetric and positive definite, is built from the last pairs by L-BFGS (Nocedal 1980), in
-    the compact form of Byrd, Nocedal & Schnabel (1994).
+    Its inverse H, which is symmetric and positive definite, is built from the last pairs by L-BFGS (Nocedal 1980).
     """
 
     def __init__(self):
@@ -116,14 +116,16 @@ class Curvature:
         """H f: the quasi-Newton step; f itself, EM's step, while nothing is known."""
         if not self.is_known:
             return residual
-        steps, falls = np.array(self._steps), np.array(self._falls)
-        products, squares = steps @ falls.T, falls @ falls.T
+        pairs, along, direction = list(zip(self._steps, self._falls, self._slopes, strict=True)), [], residual
+        for step, fall, slope in reversed(pairs):
+            along.append((step @ direction) / slope)
+            direction = direction - along[-1] * fall
         # The rows know less than rows and labels together: H is at least the identity where nothing was seen.
-        scale = max(1.0, products[-1, -1] / squares[-1, -1])
-        upper = np.triu(products)
-        along = np.linalg.solve(upper, steps @ residual)
-        inner = np.diag(products) * along + scale * (squares @ along - falls @ residual)
-        return scale * (residual - along @ falls) + np.linalg.solve(upper.T, inner) @ steps
+        _, fall, slope = pairs[-1]
+        direction = max(1.0, slope / (fall @ fall)) * direction
+        for (step, fall, slope), size in zip(pairs, reversed(along), strict=True):
+            direction = direction + (size - (fall @ direction) / slope) * step
+        return direction
 
     def decrement(self, residual: np.ndarray) -> float:
         """Newton's fᵀ B⁻¹ f, rather too high than too low: twice what is left to gain; infinite while unknown.

@@ -116,4 +116,4 @@ def centred(moments: Moments, means: np.ndarray, whitening: Whitening) -> Stats:
         spread = (m2[:, :, 0] - m1 * shift) * factors**2
         return Stats(m0, means + factors * shift, spread[:, :, None] * np.eye(means.shape[1]))
     inner = m2 - m1[:, :, None] * shift[:, None, :]
-    return Stats(m0, means + (factors @ shift[:, :, None])[:, :, 0], factors @ inner @ factors.swapaxes(-1, -2))
+    return Stats(m0, means + (factors @ shift[:, :, None])[:, :, 0], factors @ inner @ factors.mT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from threading import local
 from typing import NamedTuple
 
 import numpy as np
@@ -37,39 +38,49 @@ def evaluate(x, log_weights, means, whitening: Whitening, row_weights=None, *, a
              pointwise=True, responsibilities=False, single=False) -> Pass:  # fmt: skip
     """Walk over rows x (N, D) of any layout, double or single, in double or, if ``single``, single arithmetic.
 
-    Nothing is checked but memory layout. Extra memory is that of a block a thread, and what is asked for.
+    Nothing is checked. Extra memory is that of a block a thread, and what is asked for.
     """
     n, (k, d) = len(x), means.shape
-    theta = log_weights, means, whitening.factors
-    log_weights, means, factors = (np.ascontiguousarray(v, dtype=float) for v in theta)
-    weights = None if row_weights is None else np.ascontiguousarray(row_weights, dtype=float)
+    factors = whitening.factors
     f, width = len(factors), d if factors.ndim == 3 else 1
+    weights = None if row_weights is None else np.ascontiguousarray(row_weights, dtype=float)
     log_prob = np.empty(n) if pointwise else None
     r = np.zeros((n, k)) if responsibilities else None
     ranges = plan.n_ranges(n, k, d, width)
 
-    # Sums of the ranges, then of all: Σ w log p, m₀, m₁, m₂; behind them the counter of ranges and the key.
+    # One array: θ; then sums of the ranges, and of all, Σ w log p, m₀, m₁, m₂; the counter of ranges; the key.
+    theta = np.concatenate((log_weights, means, factors), axis=None, dtype=float)
     sizes = 1, k, k * d, k * d * width
-    sums = np.zeros((ranges + 1) * sum(sizes) + 3)
-    at = _starts(_address(sums), [ranges * s for s in sizes] + [*sizes, 1])
-    parts, totals, (counter, keys) = at[:4], at[4:8], at[8:]
-    sums[-2:].view(np.uint64)[:] = key
+    shared = np.zeros(len(theta) + (ranges + 1) * sum(sizes) + 3)
+    shared[: len(theta)] = theta
+    shared[-2:].view(np.uint64)[:] = key
+    at = _starts(_address(shared), [k, k * d, f * d * width, *(ranges * s for s in sizes), *sizes, 1])
+    parameters, parts, totals, (counter, keys) = at[:3], at[3:7], at[7:11], at[11:]
     walk = function(f"walk_{'s' if x.itemsize == 4 else 'd'}{'s' if single else 'd'}")
-    problem = (counter, _address(x), *x.strides, n, k, d, f, width,
-               _address(log_weights), _address(means), _address(factors), *_given(weights),
+    problem = (counter, _address(x), *x.strides, n, k, d, f, width, *parameters, *_given(weights),
                assign, keys, *_given(log_prob), *_given(r), ranges, *parts)  # fmt: skip
     size = plan.memory(k, d, f, width, 4 if single else 8).bytes
-
-    def work():
-        memory = np.empty(size + 64, dtype=np.uint8)
-        walk(*problem, -(-_address(memory) // 64) * 64)
-
-    _together(work, min(threads(), ranges))
+    _together(lambda: walk(*problem, _own.room(size)), min(threads(), ranges))
     function("merge")(k, d, width, ranges, *parts, *totals)
-    total = sums[ranges * sum(sizes) : -3]
+    total = shared[-3 - sum(sizes) : -3]
     moments = Moments(total[1 : 1 + k], total[1 + k : 1 + k + k * d].reshape(k, d),
                       total[1 + k + k * d :].reshape(k, d, width))  # fmt: skip
     return Pass(float(total[0]), moments, log_prob, r)
+
+
+class _Own(local):
+    """A thread's memory, kept from pass to pass: the system takes longer to give it than a small pass takes."""
+
+    memory = np.empty(0, dtype=np.uint8)
+
+    def room(self, size: int) -> int:
+        """The address of so many bytes, at the beginning of a cache line."""
+        if self.memory.size < size + 64:
+            self.memory = np.empty(size + 64, dtype=np.uint8)
+        return -(-_address(self.memory) // 64) * 64
+
+
+_own = _Own()
 
 
 def _starts(address: int, sizes) -> list[int]:
