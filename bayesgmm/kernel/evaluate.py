@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.kernel import plan
-from bayesgmm.kernel.library import function
+from bayesgmm.kernel.library import MERGE, WALK, function
 from bayesgmm.kernel.threads import pool, threads
 from bayesgmm.kernel.whitening import Whitening
 
@@ -56,12 +56,12 @@ def evaluate(x, log_weights, means, whitening: Whitening, row_weights=None, *, a
     shared[-2:].view(np.uint64)[:] = key
     at = _starts(_address(shared), [k, k * d, f * d * width, *(ranges * s for s in sizes), *sizes, 1])
     parameters, parts, totals, (counter, keys) = at[:3], at[3:7], at[7:11], at[11:]
-    walk = function(f"walk_{'s' if x.itemsize == 4 else 'd'}{'s' if single else 'd'}")
+    walk = function(WALK[("s" if x.itemsize == 4 else "d") + ("s" if single else "d")])
     problem = (counter, _address(x), *x.strides, n, k, d, f, width, *parameters, *_given(weights),
                assign, keys, *_given(log_prob), *_given(r), ranges, *parts)  # fmt: skip
     size = plan.memory(k, d, f, width, 4 if single else 8).bytes
     _together(lambda: walk(*problem, _own.room(size)), min(threads(), ranges))
-    function("merge")(k, d, width, ranges, *parts, *totals)
+    function(MERGE)(k, d, width, ranges, *parts, *totals)
     total = shared[-3 - sum(sizes) : -3]
     moments = Moments(total[1 : 1 + k], total[1 + k : 1 + k + k * d].reshape(k, d),
                       total[1 + k + k * d :].reshape(k, d, width))  # fmt: skip

@@ -1,4 +1,4 @@
-"""The compiled kernel, read from the disk: numba makes it once, and is not even imported after that.
+"""Compiled routines, read from the disk: numba makes them once, and is not even imported after that.
 
 numba would keep its own cache, but takes seconds to wake up before it reads it. So the object code that it makes is
 kept in a folder of ours and loaded by LLVM directly, in some ten milliseconds.
@@ -16,71 +16,105 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import RLock
+from typing import NamedTuple
 
 import llvmlite.binding as llvm
 
-HERE = Path(__file__).parent
-SOURCES = tuple("arithmetic assign build joints options parameters plan refine screen sizes tiles walk".split())
-ARGUMENTS = {"walk": 26, "merge": 12}
-NAMES = ("merge", "walk_dd", "walk_ss", "walk_sd")
+PACKAGE = Path(__file__).parents[1]
+
+
+class Routine(NamedTuple):
+    """A C function that takes 64-bit integers, addresses and sizes, and where it comes from.
+
+    Parameters
+    ----------
+    name : str
+    arguments : int
+        How many integers it takes.
+    home : str
+        The module whose ``function(name)`` numba compiles.
+    sources : tuple of str
+        The files, from the package on, that its code is made from; a change there makes it another routine.
+    calls : tuple of Routine
+        Routines that it calls by their symbols.
+    """
+
+    name: str
+    arguments: int
+    home: str
+    sources: tuple[str, ...]
+    calls: tuple[Routine, ...] = ()
+
+
+_WALK = "arithmetic assign build compiler joints options parameters plan refine screen sizes tiles views walk".split()
+_SOURCES = tuple(f"kernel/{name}.py" for name in _WALK)
+
+#: One pass over rows: (rows, arithmetic), each double or single.
+WALK = {kind: Routine(f"walk_{kind}", 26, "bayesgmm.kernel.build", _SOURCES) for kind in ("dd", "ss", "sd")}
+#: Sums of ranges, added in their order.
+MERGE = Routine("merge", 12, "bayesgmm.kernel.build", _SOURCES)
+#: One pass over rows with missing cells, grouped by what they have.
+PATTERNS = Routine("patterns", 21, "bayesgmm.kernel.patterns", ("kernel/patterns.py",), (WALK["dd"],))
+KERNEL = (*WALK.values(), MERGE, PATTERNS)
 
 
 @cache
-def fingerprint() -> str:
-    """Differs wherever the compiled code would: in the kernel's sources, its compiler, or the processor."""
-    parts = [(HERE / f"{name}.py").read_bytes() for name in SOURCES]
+def fingerprint(routine: Routine) -> str:
+    """Differs wherever the compiled code would: in its sources, its compiler, or the processor."""
+    parts = [(PACKAGE / source).read_bytes() for source in routine.sources]
+    parts += [fingerprint(other).encode() for other in routine.calls]
     parts += [f"{version(package)}\n".encode() for package in ("numba", "llvmlite")]
     parts += [llvm.get_process_triple().encode(), llvm.get_host_cpu_name().encode()]
     parts += [llvm.get_host_cpu_features().flatten().encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def symbol(name: str) -> str:
-    """The name under which other compiled code calls a function of the kernel, once `function` has loaded it."""
-    return f"bayesgmm_{name}_{fingerprint()}"
+def symbol(routine: Routine) -> str:
+    """The name under which other compiled code calls a routine, once `function` has loaded it."""
+    return f"bayesgmm_{routine.name}_{fingerprint(routine)}"
 
 
 # Two threads must not both load a function when it is first asked for.
 _lock = RLock()
 
 
-def function(name: str):
-    """A C function of the kernel, callable from Python; while it runs, other threads do.
-
-    It takes integers: addresses and sizes, as `build` lists them.
-    """
+def function(routine: Routine):
+    """A routine, callable from Python with integers; while it runs, other threads do."""
     with _lock:
-        return _function(name)
+        return _function(routine)
 
 
 @cache
-def _function(name: str):
-    address = _loaded(name)
-    llvm.add_symbol(symbol(name), address)
-    integers = [ctypes.c_int64] * ARGUMENTS[name.partition("_")[0]]
+def _function(routine: Routine):
+    for other in routine.calls:
+        _function(other)
+    address = _loaded(routine)
+    llvm.add_symbol(symbol(routine), address)
+    integers = [ctypes.c_int64] * routine.arguments
     result, error = ctypes.c_int64(), ctypes.c_int64()
     call = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *integers)(address)
+    # numba's calling convention: first come the places for a result, which there is not, and for an error.
+    places = ctypes.addressof(result), ctypes.addressof(error)
 
-    def run(*arguments) -> None:
-        # numba's calling convention: first come the places for a result, which there is not, and for an error.
-        if call(ctypes.byref(result), ctypes.byref(error), *arguments):
-            raise RuntimeError(f"the compiled kernel failed in {name}; please report this")
+    def run(*arguments, keep=(result, error)) -> None:
+        if call(*places, *arguments):
+            raise RuntimeError(f"the compiled kernel failed in {routine.name}; please report this")
 
     return run
 
 
-def _loaded(name: str) -> int:
-    """The address of a function, in this process."""
-    path = _stored(name)
+def _loaded(routine: Routine) -> int:
+    """The address of a routine, in this process."""
+    path = _stored(routine)
     if path is None:
-        compile_kernel(name)
-        path = _stored(name)
+        _compile(routine)
+        path = _stored(routine)
     if path is None:
         raise RuntimeError(f"the compiled kernel was written to none of {[str(f) for f in _folders()]}")
     engine = _engine()
     engine.add_object_file(llvm.ObjectFileRef.from_data(path.read_bytes()))
     engine.finalize_object()
-    return engine.get_function_address(symbol(name))
+    return engine.get_function_address(symbol(routine))
 
 
 @cache
@@ -100,23 +134,26 @@ def target_machine():
     )
 
 
-def compile_kernel(*names: str) -> None:
-    """Compile functions in a process of their own, and store them.
+def _compile(routine: Routine) -> None:
+    """Compile a routine in a process of its own, and store it.
 
     This one is spared numba's start, and keeps the settings that its own use of numba may need.
     """
     if sys.stderr.isatty():
         print("bayesgmm compiles its kernel, once; this takes half a minute", file=sys.stderr)
-    command = [sys.executable, "-W", "ignore", "-m", "bayesgmm.kernel", *names]
-    path = os.pathsep.join([str(HERE.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    code = f"from bayesgmm.kernel.library import Routine; from bayesgmm.kernel.compiler import make; make({routine!r})"
+    path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        command, env=os.environ | {"NUMBA_OPT": "0", "PYTHONPATH": path}, capture_output=True, text=True
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=os.environ | {"NUMBA_OPT": "0", "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         raise RuntimeError(f"the kernel could not be compiled:\n{done.stderr[-3000:]}")
 
 
-def store(name: str, code: bytes) -> None:
+def store(routine: Routine, code: bytes) -> None:
     """Put object code where `function` looks for it, in the first folder that can be written."""
     for folder in _folders():
         try:
@@ -124,26 +161,26 @@ def store(name: str, code: bytes) -> None:
             with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
                 file.write(code)
             os.chmod(file.name, 0o644)
-            os.replace(file.name, folder / _file(name))
+            os.replace(file.name, folder / _file(routine))
             return
         except OSError:
             continue
 
 
-def is_stored(name: str) -> bool:
-    """Whether a function need not be compiled any more."""
-    return _stored(name) is not None
+def is_stored(routine: Routine) -> bool:
+    """Whether a routine need not be compiled any more."""
+    return _stored(routine) is not None
 
 
-def _stored(name: str) -> Path | None:
-    return next((folder / _file(name) for folder in _folders() if (folder / _file(name)).is_file()), None)
+def _stored(routine: Routine) -> Path | None:
+    return next((folder / _file(routine) for folder in _folders() if (folder / _file(routine)).is_file()), None)
 
 
-def _file(name: str) -> str:
-    return f"{name}-{fingerprint()}.o"
+def _file(routine: Routine) -> str:
+    return f"{routine.name}-{fingerprint(routine)}.o"
 
 
 def _folders() -> tuple[Path, ...]:
     """Beside the package, as Python keeps its byte code; where that is not ours to write, in the user's cache."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return HERE / "__pycache__", Path(home) / "bayesgmm"
+    return PACKAGE / "kernel" / "__pycache__", Path(home) / "bayesgmm"

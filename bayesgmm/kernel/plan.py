@@ -100,3 +100,33 @@ def memory(n_components, n_features, n_factors, width, size):
     end = fine + 16 * n_features
     return Memory(log_prob, xt, whitened, z, joint, q, rows, members, label, owner, lengths, centre, spare, log_norms,
                   means, scales, coefs, directions, offsets, bounds, fine, end, lists, probes)  # fmt: skip
+
+
+class PatternMemory(NamedTuple):
+    """Where the buffers of a walk over rows with missing cells begin, in bytes, after eight numbers."""
+
+    means: int
+    factors: int
+    turns: int
+    half: int
+    m0: int
+    m1: int
+    m2: int
+    walk: int
+    bytes: int
+
+
+def pattern_memory(n_components, n_features, n_factors, width):
+    """Lay out a thread's buffers for rows that have any of the features."""
+    means = 64
+    factors = means + 8 * n_components * n_features
+    turns = factors + 8 * n_factors * n_features * width
+    half = turns + 8 * n_factors * n_features * n_features
+    m0 = half + 8 * n_features * n_features
+    m1 = m0 + 8 * n_components
+    m2 = m1 + 8 * n_components * n_features
+    walk = -(-(m2 + 8 * n_components * n_features * width) // 64) * 64
+    most = 0
+    for n in range(1, n_features + 1):
+        most = max(most, memory(n_components, n, n_factors, n if width > 1 else 1, 8).bytes)
+    return PatternMemory(means, factors, turns, half, m0, m1, m2, walk, walk + most)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytensor.tensor as pt
-from numba import types
 from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
 from bayesgmm.kernel import library, plan, sizes  # noqa: F401 (sizes lets compiled code call plan)
+from bayesgmm.kernel.compiler import external
 from bayesgmm.kernel.evaluate import evaluate
 from bayesgmm.kernel.whitening import Whitening
 
@@ -69,9 +69,8 @@ class EStep(Op):
 
 @register_funcify_default_op_cache_key(EStep)
 def _estep_numba(op, node, **kwargs):
-    library.function("walk_dd")  # which puts its symbol where the compiled graph finds it
-    integers = [types.int64] * (2 + library.ARGUMENTS["walk"])
-    walk = types.ExternalFunction(library.symbol("walk_dd"), types.int32(*integers))
+    library.function(library.WALK["dd"])  # which puts its symbol where the compiled graph finds it
+    walk = external(library.WALK["dd"])
 
     @numba_njit
     def estep(x, log_weights, means, scale_trils, row_weights):
@@ -95,7 +94,7 @@ def _estep_numba(op, node, **kwargs):
         _hold(log_weights, means, factors, row_weights, memory, spare, sums)
         return log_prob, m0, m1, m2
 
-    return estep, int(library.fingerprint(), 16)
+    return estep, int(library.fingerprint(library.WALK["dd"]), 16)
 
 
 @numba_njit

@@ -1,0 +1,1 @@
+"""The stories' log densities as native functions: one file a prior."""

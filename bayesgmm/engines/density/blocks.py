@@ -1,0 +1,225 @@
+"""What native log densities are made of, whatever the prior: compiled code on the unconstrained vector u.
+
+A prior's file gives two functions. ``enter(u, constants, t)`` fills in the mixture that u stands for and returns the
+log prior density of u, Jacobian included. ``leave(u, constants, t, gradient)`` turns the moments of the rows into the
+gradient, by Fisher's identity: that of Q(θ; S) at fixed statistics, plus the prior's. `density` puts the pass over the
+rows between them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from bayesgmm.kernel import plan, sizes  # noqa: F401 (sizes lets compiled code call plan)
+from bayesgmm.kernel.compiler import external
+from bayesgmm.kernel.library import PATTERNS
+from bayesgmm.kernel.options import EXACT
+from bayesgmm.kernel.views import d1, d2, d3, i1
+
+_pass = external(PATTERNS)
+
+
+class Turn(NamedTuple):
+    """One evaluation: the mixture at u, and the moments of the rows about its means."""
+
+    log_weights: np.ndarray  # (K,)
+    means: np.ndarray  # (K, D)
+    factors: np.ndarray  # (F, D, D), or (F, D, 1) for diagonal ones
+    m0: np.ndarray  # (K,)
+    m1: np.ndarray  # (K, D)
+    m2: np.ndarray  # like the factors, but K of them; below the diagonal and on it
+    gap: np.ndarray  # (K, D): for a prior's use
+    a: np.ndarray  # (F, D, D): likewise
+    inverse: np.ndarray  # (F, D, D): likewise
+
+
+def density(enter, leave):
+    """The C function (problem, u, out, memory) of a prior: out[0] the log density, out[1:] its gradient.
+
+    ``problem`` is what `density.Density` lays out: sizes, addresses of the rows and of the prior's constants.
+    """
+
+    def evaluate(problem, u, out, memory):
+        p = i1(problem, (14,))
+        d, k, f, width, length = p[5], p[6], p[7], p[8], p[11]
+        at = _memory(k, d, f, width)
+        t = Turn(
+            d1(memory, (k,)), d2(memory + at.means, (k, d)), d3(memory + at.factors, (f, d, width)),
+            d1(memory + at.m0, (k,)), d2(memory + at.m1, (k, d)), d3(memory + at.m2, (k, d, width)),
+            d2(memory + at.gap, (k, d)), d3(memory + at.a, (f, d, d)), d3(memory + at.inverse, (f, d, d)),
+        )  # fmt: skip
+        point, constants = d1(u, (length,)), d1(p[12], (p[13],))
+        result, gradient = d1(out, (1,)), d1(out + 8, (length,))
+        prior = enter(point, constants, t)
+        if not _clear(prior, t, result, gradient):
+            return 0
+        _pass(memory + at.places, memory + at.places + 8, p[0], p[1], p[2], p[3], p[4], d, k, f, width, memory,
+              memory + at.means, memory + at.factors, p[9], p[10], 0, 0, out, memory + at.m0, memory + at.m1,
+              memory + at.m2, memory + at.walk)  # fmt: skip
+        leave(point, constants, t, gradient)
+        return 0
+
+    return evaluate
+
+
+class Memory(NamedTuple):
+    """Where the buffers of an evaluation begin, in bytes."""
+
+    means: int
+    factors: int
+    m0: int
+    m1: int
+    m2: int
+    gap: int
+    a: int
+    inverse: int
+    places: int
+    walk: int
+
+
+def memory_bytes(k, d, f, width):
+    """How many bytes of memory an evaluation wants, at the beginning of a cache line."""
+    return _memory_layout(k, d, f, width).walk + plan.pattern_memory(k, d, f, width).bytes
+
+
+def _memory_layout(k, d, f, width):
+    means = 8 * k
+    factors = means + 8 * k * d
+    m0 = factors + 8 * f * d * width
+    m1 = m0 + 8 * k
+    m2 = m1 + 8 * k * d
+    gap = m2 + 8 * k * d * width
+    a = gap + 8 * k * d
+    inverse = a + 8 * f * d * d
+    places = inverse + 8 * f * d * d
+    return Memory(means, factors, m0, m1, m2, gap, a, inverse, places, -(-(places + 16) // 64) * 64)
+
+
+_memory = njit(**EXACT)(_memory_layout)
+
+
+@njit(**EXACT)
+def _clear(prior, t, result, gradient):
+    """Begin the sums; False where u is no mixture in double precision, which has no density."""
+    result[0] = prior
+    for i in range(gradient.shape[0]):
+        gradient[i] = 0.0
+    for k in range(t.m0.shape[0]):
+        t.m0[k] = 0.0
+        for j in range(t.m1.shape[1]):
+            t.m1[k, j] = 0.0
+            for i in range(t.m2.shape[2]):
+                t.m2[k, j, i] = 0.0
+    finite = math.isfinite(prior)
+    for f in range(t.factors.shape[0]):
+        for j in range(t.factors.shape[1]):
+            diagonal = t.factors[f, j, j if t.factors.shape[2] > 1 else 0]
+            finite = finite and diagonal > 0 and math.isfinite(diagonal)
+    if not finite:
+        result[0] = -math.inf
+    return finite
+
+
+# ---- weights: the simplex, seen through centred logarithms
+
+
+@njit(**EXACT)
+def enter_weights(u, alpha, log_weights):
+    """log π = w − logsumexp(w), w = (u, −Σ u); Σ α log π, which is Dirichlet(α) with its Jacobian but for constants."""
+    k, last, most = log_weights.shape[0], 0.0, 0.0
+    for i in range(k - 1):
+        log_weights[i] = u[i]
+        last -= u[i]
+    log_weights[k - 1] = last
+    for i in range(k):
+        most = max(most, log_weights[i])
+    total = 0.0
+    for i in range(k):
+        total += math.exp(log_weights[i] - most)
+    norm, value = most + math.log(total), 0.0
+    for i in range(k):
+        log_weights[i] -= norm
+        value += alpha[i] * log_weights[i]
+    return value
+
+
+@njit(**EXACT)
+def leave_weights(alpha, log_weights, m0, gradient):
+    """d/du of Σ_k (α_k + N_k) log π_k."""
+    k, total = log_weights.shape[0], 0.0
+    for i in range(k):
+        total += alpha[i] + m0[i]
+    last = alpha[k - 1] + m0[k - 1] - total * math.exp(log_weights[k - 1])
+    for i in range(k - 1):
+        gradient[i] = alpha[i] + m0[i] - total * math.exp(log_weights[i]) - last
+
+
+def simplex(logs) -> np.ndarray:
+    """π (…, K) from u (…, K − 1)."""
+    logs = np.concatenate([logs, -logs.sum(axis=-1, keepdims=True)], axis=-1)
+    weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def centred_logs(weights) -> np.ndarray:
+    """u (K − 1,) from π (K,)."""
+    logs = np.log(weights)
+    return (logs - logs.mean())[:-1]
+
+
+# ---- triangular matrices
+
+
+@njit(**EXACT)
+def invert(a, inverse):
+    """The inverse of a lower triangular matrix."""
+    d = a.shape[0]
+    for i in range(d):
+        for j in range(d):
+            inverse[i, j] = 0.0
+        inverse[i, i] = 1.0 / a[i, i]
+        for j in range(i):
+            s = 0.0
+            for h in range(j, i):
+                s -= a[i, h] * inverse[h, j]
+            inverse[i, j] = s / a[i, i]
+
+
+@njit(**EXACT)
+def multiply(a, b, out):
+    """The product of two lower triangular matrices."""
+    d = a.shape[0]
+    for i in range(d):
+        for j in range(d):
+            s = 0.0
+            for h in range(j, i + 1):
+                s += a[i, h] * b[h, j]
+            out[i, j] = s
+
+
+@njit(**EXACT)
+def solve(factor, z):
+    """z becomes L⁻¹ z; the factor (D, D), or (D, 1) if diagonal."""
+    for i in range(z.shape[0]):
+        if factor.shape[1] > 1:
+            for j in range(i):
+                z[i] -= factor[i, j] * z[j]
+            z[i] /= factor[i, i]
+        else:
+            z[i] /= factor[i, 0]
+
+
+@njit(**EXACT)
+def solve_transposed(factor, z):
+    """z becomes L⁻ᵀ z."""
+    for i in range(z.shape[0] - 1, -1, -1):
+        if factor.shape[1] > 1:
+            for j in range(i + 1, z.shape[0]):
+                z[i] -= factor[j, i] * z[j]
+            z[i] /= factor[i, i]
+        else:
+            z[i] /= factor[i, 0]

@@ -1,0 +1,111 @@
+"""`Density`: a story's whole log density and gradient on the unconstrained scale, as one native function."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.engines.density.blocks import memory_bytes
+from bayesgmm.families import Diagonal, Family, Full, Spherical, Tied
+from bayesgmm.kernel import Whitening
+from bayesgmm.kernel.library import Routine, function
+from bayesgmm.mixture import Mixture
+
+
+class Layout(NamedTuple):
+    """How a family's mixture lies in the vector u, and in memory.
+
+    Each of ``n_blocks`` covariances has ``n_variables`` numbers in u; K or one of them.
+    """
+
+    n_components: int
+    n_features: int
+    n_blocks: int
+    n_variables: int
+    is_dense: bool
+    name: str  # of the free variable that they are
+    shape: tuple[int, ...]  # and its own
+
+    @classmethod
+    def of(cls, family: Family, n_components: int, n_features: int) -> Layout:
+        """The layout of ``models/finite.py``."""
+        k, d = n_components, n_features
+        match family:
+            case Full():
+                return cls(k, d, k, d * (d + 1) // 2, True, "covariances", (k, d, d))
+            case Tied():
+                return cls(k, d, 1, d * (d + 1) // 2, True, "covariance", (d, d))
+            case Diagonal():
+                return cls(k, d, k, d, False, "variances", (k, d))
+            case Spherical():
+                return cls(k, d, k, 1, False, "variances", (k,))
+
+    @property
+    def size(self) -> int:
+        """p, the length of u."""
+        return self.n_components - 1 + self.n_blocks * self.n_variables + self.n_components * self.n_features
+
+    def split(self, u) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The parts of u (…, p): of the weights (…, K−1), the covariances (…, F, V) and the means (…, K, D)."""
+        k, d, lead = self.n_components, self.n_features, u.shape[:-1]
+        first, last = k - 1, u.shape[-1] - k * d
+        middle = u[..., first:last].reshape(*lead, self.n_blocks, self.n_variables)
+        return u[..., :first], middle, u[..., last:].reshape(*lead, k, d)
+
+
+class Density:
+    """log p(u, x) and its gradient, u unconstrained, as NUTS and mode searches see it.
+
+    Parameters
+    ----------
+    routine : Routine
+        The prior's compiled code.
+    constants : ndarray
+        The prior's constants, as that code reads them.
+    layout : Layout
+    rows : Incomplete
+        The data, complete or not.
+    case_weights : ndarray (N,), optional
+    """
+
+    def __init__(self, routine: Routine, constants, layout: Layout, rows, case_weights=None):
+        self.layout, self._call = layout, function(routine)
+        features = np.zeros((len(rows.patterns), layout.n_features + 1), dtype=np.int64)
+        for row, has in zip(features, rows.patterns, strict=True):
+            row[0], row[1 : 1 + has.sum()] = has.sum(), np.flatnonzero(has)
+        weights = None if case_weights is None else np.ascontiguousarray(case_weights[rows.order], dtype=float)
+        arrays = [rows.cells, rows.offsets.astype(np.int64), rows.starts.astype(np.int64), features]
+        self._kept = *arrays, weights, np.ascontiguousarray(constants, dtype=float)
+        width = layout.n_features if layout.is_dense else 1
+        sizes = layout.n_features, layout.n_components, layout.n_blocks, width
+        given = (0, 0) if weights is None else (_address(weights), len(weights))
+        self._problem = np.array([*map(_address, arrays), len(features), *sizes, *given, layout.size,
+                                  _address(self._kept[-1]), len(constants)], dtype=np.int64)  # fmt: skip
+        self._bytes = memory_bytes(layout.n_components, layout.n_features, layout.n_blocks, width)
+
+    @property
+    def size(self) -> int:
+        """p, the length of u."""
+        return self.layout.size
+
+    def evaluator(self):
+        """A function u (p,) → (log density, gradient (p,)) with memory of its own: one for each thread.
+
+        The gradient is overwritten by the next call. Where u overflows, the log density is −inf.
+        """
+        memory = np.empty(self._bytes + 64, dtype=np.uint8)
+        point, out = np.empty(self.size), np.empty(1 + self.size)
+        start = -(-_address(memory) // 64) * 64
+        arguments, call, gradient = (_address(self._problem), _address(point), _address(out), start), self._call, out[1:]
+
+        def evaluate(u, keep=(memory, self)):
+            point[:] = u
+            call(*arguments)
+            return float(out[0]), gradient
+
+        return evaluate
+
+
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
