@@ -57,6 +57,7 @@ def finite_mixture(x, n_components, *, covariance_type="full", prior="conjugate"
     x = bg.as_table(x, fitting=True)
     family, identity = bg.family(covariance_type), np.eye(x.n_features)
     prior = bg.scale_prior(prior, x, n_components)
+    shape = np.array(prior.dof / 2)  # PyTensor would take a plain 1.5 for a float32
     matrix = ("component", "feature", "feature_other")
     with pm.Model(coords=bg.coords(x, n_components)) as model:
         weights = pm.Dirichlet("weights", prior.concentration, dims="component")
@@ -68,11 +69,11 @@ def finite_mixture(x, n_components, *, covariance_type="full", prior="conjugate"
                 covariances = pm.Deterministic("covariances", pt.stack([shared] * n_components), dims=matrix)
             case Diagonal():
                 rate = np.diag(prior.scale) / 2
-                variances = pm.InverseGamma("variances", prior.dof / 2, rate, dims=("component", "feature"))
+                variances = pm.InverseGamma("variances", shape, rate, dims=("component", "feature"))
                 covariances = pm.Deterministic("covariances", variances[:, :, None] * identity, dims=matrix)
             case Spherical():
                 rate = np.trace(prior.scale) / (2 * x.n_features)
-                variances = pm.InverseGamma("variances", prior.dof / 2, rate, dims="component")
+                variances = pm.InverseGamma("variances", shape, rate, dims="component")
                 covariances = pm.Deterministic("covariances", variances[:, None, None] * identity, dims=matrix)
         means = pm.MvNormal("means", prior.mean, covariances / prior.shrinkage, dims=("component", "feature"))
         scale_trils = pt.linalg.cholesky(covariances)

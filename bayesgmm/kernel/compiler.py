@@ -13,8 +13,8 @@ from bayesgmm.kernel.library import Routine, symbol, target_machine
 
 
 def external(routine: Routine):
-    """A routine as other compiled code calls it: numba's two places first, then its integers."""
-    return types.ExternalFunction(symbol(routine), types.int32(*[types.int64] * (2 + routine.arguments)))
+    """A routine as other compiled code calls it."""
+    return types.ExternalFunction(symbol(routine), types.int64(*[types.int64] * routine.arguments))
 
 
 def make(*routines: Routine) -> None:
@@ -36,9 +36,10 @@ def object_code(routine: Routine) -> bytes:
     function = import_module(routine.home).function(routine.name)
     made = cfunc(types.int64(*[types.int64] * routine.arguments), nopython=True, _nrt=False)(function)
     module = llvm.parse_assembly(made.inspect_llvm())
-    # Beside its C wrapper, which would report errors through Python, stands the function itself.
-    (outermost,) = (f for f in module.functions if f.name == made.native_name.removeprefix("cfunc."))
-    outermost.name = symbol(routine)
+    # Beside numba's own C wrapper, which would report errors through Python, stands the function itself.
+    (native,) = (f for f in module.functions if f.name == made.native_name.removeprefix("cfunc."))
+    native.name = "native"
+    module.link_in(llvm.parse_assembly(_wrapper(routine, module.triple)))
     for inner in (*module.functions, *module.global_variables):
         if not inner.is_declaration:
             inner.linkage = "external" if inner.name == symbol(routine) else "internal"
@@ -48,3 +49,21 @@ def object_code(routine: Routine) -> bytes:
     builder = llvm.create_pass_builder(machine, tuning)
     builder.getModulePassManager().run(module, builder)
     return machine.emit_object(module)
+
+
+def _wrapper(routine: Routine, triple: str) -> str:
+    """A C function around one in numba's calling convention, which wants places for a result and for an error."""
+    names = [f"i64 %a{i}" for i in range(routine.arguments)]
+    return f"""
+        target triple = "{triple}"
+        declare i32 @native({", ".join(["ptr", "ptr", *["i64"] * routine.arguments])})
+        define i64 @{symbol(routine)}({", ".join(names)}) {{
+            %result = alloca i64
+            %error = alloca ptr
+            %status = call i32 @native({", ".join(["ptr %result", "ptr %error", *names])})
+            %value = load i64, ptr %result
+            %failed = icmp ne i32 %status, 0
+            %returned = select i1 %failed, i64 -1, i64 %value
+            ret i64 %returned
+        }}
+    """

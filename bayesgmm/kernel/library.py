@@ -24,7 +24,9 @@ PACKAGE = Path(__file__).parents[1]
 
 
 class Routine(NamedTuple):
-    """A C function that takes 64-bit integers, addresses and sizes, and where it comes from.
+    """A C function of 64-bit integers, addresses and sizes, that returns one, and where it comes from.
+
+    It returns 0, unless something of interest happened.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ _lock = RLock()
 
 
 def function(routine: Routine):
-    """A routine, callable from Python with integers; while it runs, other threads do."""
+    """A routine, callable from Python with integers; while it runs, other threads do. It returns what C does."""
     with _lock:
         return _function(routine)
 
@@ -90,17 +92,13 @@ def _function(routine: Routine):
         _function(other)
     address = _loaded(routine)
     llvm.add_symbol(symbol(routine), address)
-    integers = [ctypes.c_int64] * routine.arguments
-    result, error = ctypes.c_int64(), ctypes.c_int64()
-    call = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *integers)(address)
-    # numba's calling convention: first come the places for a result, which there is not, and for an error.
-    places = ctypes.addressof(result), ctypes.addressof(error)
+    return ctypes.CFUNCTYPE(*[ctypes.c_int64] * (1 + routine.arguments))(address)
 
-    def run(*arguments, keep=(result, error)) -> None:
-        if call(*places, *arguments):
-            raise RuntimeError(f"the compiled kernel failed in {routine.name}; please report this")
 
-    return run
+def address(routine: Routine) -> int:
+    """Where a routine stands in memory, for C code that takes a pointer to it."""
+    function(routine)
+    return llvm.address_of_symbol(symbol(routine))
 
 
 def _loaded(routine: Routine) -> int:

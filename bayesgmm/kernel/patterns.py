@@ -57,9 +57,9 @@ def _patterns(cells, offsets, starts, features, n_groups, n_features, n_componen
                     d3(memory + at.turns, (n_factors, n_features, n_features)))  # fmt: skip
             _clear(d1(n0, (n_components,)), d2(n1, (n_components, n)), d3(n2, (n_components, n, narrow)))
         for i in range(8):
-            spare[i] = 0  # numba's two places, the counter of ranges, a key that no draw asks for
-        _walk(memory, memory + 8, memory + 16, cells + 8 * begin[g], 8 * n, 8, rows, n_components, n, n_factors,
-              narrow, log_weights, mu, factor, w, rows if n_weights else 0, 0, memory + 24, lp,
+            spare[i] = 0  # the counter of ranges, a key that no draw asks for
+        _walk(memory, cells + 8 * begin[g], 8 * n, 8, rows, n_components, n, n_factors,
+              narrow, log_weights, mu, factor, w, rows if n_weights else 0, 0, memory + 8, lp,
               rows if n_log_prob else 0, 0, 0, 1, sums, n0, n1, n2, memory + at.walk)  # fmt: skip
         if not whole:
             _carry(have[g, 1:], n, d3(memory + at.turns, (n_factors, n_features, n_features)),

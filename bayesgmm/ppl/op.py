@@ -81,9 +81,9 @@ def _estep_numba(op, node, **kwargs):
         log_prob, sums, m0, m1, m2 = np.empty(n), np.zeros(1), np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
         memory = np.empty(plan.memory(k, d, f, d, 8).bytes + 64, np.uint8)
         start = (np.int64(memory.ctypes.data) + 63) // 64 * 64
-        spare = np.zeros(4, np.int64)  # the counter of ranges, a key that no draw asks for, numba's two places
+        spare = np.zeros(3, np.int64)  # the counter of ranges, a key that no draw asks for
         at = np.int64(spare.ctypes.data)
-        walk(at + 16, at + 24, at, _at(x), x.strides[0], x.strides[1], n, k, d, f, d, _at(log_weights), _at(means),
+        walk(at, _at(x), x.strides[0], x.strides[1], n, k, d, f, d, _at(log_weights), _at(means),
              _at(factors), _at(row_weights), n, 0, at + 8, _at(log_prob), n, _at(sums), 0, 1, _at(sums), _at(m0),
              _at(m1), _at(m2), start)  # fmt: skip
         for c in range(k):

@@ -12,15 +12,44 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 from bayesgmm.kernel import plan, sizes  # noqa: F401 (sizes lets compiled code call plan)
 from bayesgmm.kernel.compiler import external
-from bayesgmm.kernel.library import PATTERNS
+from bayesgmm.kernel.library import PATTERNS, Routine
 from bayesgmm.kernel.options import EXACT
 from bayesgmm.kernel.views import d1, d2, d3, i1
 
 _pass = external(PATTERNS)
+_malloc = types.ExternalFunction("malloc", types.int64(types.int64))
+_free = types.ExternalFunction("free", types.void(types.int64))
+# What nutpie takes for a divergence.
+OUTSIDE = 4
+
+_HERE = "engines/density/blocks.py"
+#: Nothing is computed for a draw while sampling: its u is kept.
+KEEP = Routine("keep", 5, __name__, (_HERE,), ())
+
+
+def routine(name: str, home: str, file: str) -> Routine:
+    """A prior's native density, written in a file of this folder."""
+    return Routine(name, 5, home, (_HERE, f"engines/density/{file}.py"), (PATTERNS,))
+
+
+def function(name):
+    """The C function (p, size, u, out, –) that copies u."""
+
+    def keep(n, size, u, out, nothing):
+        _copy(d1(u, (n,)), d1(out, (size,)))
+        return 0
+
+    return keep
+
+
+@njit(**EXACT)
+def _copy(u, out):
+    for i in range(out.shape[0]):
+        out[i] = u[i]
 
 
 class Turn(NamedTuple):
@@ -38,30 +67,33 @@ class Turn(NamedTuple):
 
 
 def density(enter, leave):
-    """The C function (problem, u, out, memory) of a prior: out[0] the log density, out[1:] its gradient.
+    """The C function (p, u, gradient, value, problem) of a prior; other than 0 where u has no density.
 
-    ``problem`` is what `density.Density` lays out: sizes, addresses of the rows and of the prior's constants.
+    ``problem`` is what `native.Density` lays out: sizes, and addresses of the rows and of the prior's constants.
     """
 
-    def evaluate(problem, u, out, memory):
-        p = i1(problem, (14,))
-        d, k, f, width, length = p[5], p[6], p[7], p[8], p[11]
+    def evaluate(length, u, gradient, value, problem):
+        p = i1(problem, (13,))
+        d, k, f, width = p[5], p[6], p[7], p[8]
         at = _memory(k, d, f, width)
+        room = _malloc(at.walk + plan.pattern_memory(k, d, f, width).bytes + 64)
+        memory = (room + 63) // 64 * 64
         t = Turn(
             d1(memory, (k,)), d2(memory + at.means, (k, d)), d3(memory + at.factors, (f, d, width)),
             d1(memory + at.m0, (k,)), d2(memory + at.m1, (k, d)), d3(memory + at.m2, (k, d, width)),
             d2(memory + at.gap, (k, d)), d3(memory + at.a, (f, d, d)), d3(memory + at.inverse, (f, d, d)),
         )  # fmt: skip
-        point, constants = d1(u, (length,)), d1(p[12], (p[13],))
-        result, gradient = d1(out, (1,)), d1(out + 8, (length,))
-        prior = enter(point, constants, t)
-        if not _clear(prior, t, result, gradient):
-            return 0
-        _pass(memory + at.places, memory + at.places + 8, p[0], p[1], p[2], p[3], p[4], d, k, f, width, memory,
-              memory + at.means, memory + at.factors, p[9], p[10], 0, 0, out, memory + at.m0, memory + at.m1,
-              memory + at.m2, memory + at.walk)  # fmt: skip
-        leave(point, constants, t, gradient)
-        return 0
+        point, slope, result = d1(u, (length,)), d1(gradient, (length,)), d1(value, (1,))
+        constants = d1(p[11], (p[12],))
+        result[0] = enter(point, constants, t)
+        inside = _begin(result, t, slope)
+        if inside:
+            _pass(p[0], p[1], p[2], p[3], p[4], d, k, f, width, memory, memory + at.means, memory + at.factors, p[9],
+                  p[10], 0, 0, value, memory + at.m0, memory + at.m1, memory + at.m2, memory + at.walk)  # fmt: skip
+            leave(point, constants, t, slope)
+            inside = _is_finite(result, slope)
+        _free(room)
+        return 0 if inside else OUTSIDE
 
     return evaluate
 
@@ -77,16 +109,11 @@ class Memory(NamedTuple):
     gap: int
     a: int
     inverse: int
-    places: int
     walk: int
 
 
-def memory_bytes(k, d, f, width):
-    """How many bytes of memory an evaluation wants, at the beginning of a cache line."""
-    return _memory_layout(k, d, f, width).walk + plan.pattern_memory(k, d, f, width).bytes
-
-
-def _memory_layout(k, d, f, width):
+@njit(**EXACT)
+def _memory(k, d, f, width):
     means = 8 * k
     factors = means + 8 * k * d
     m0 = factors + 8 * f * d * width
@@ -95,17 +122,13 @@ def _memory_layout(k, d, f, width):
     gap = m2 + 8 * k * d * width
     a = gap + 8 * k * d
     inverse = a + 8 * f * d * d
-    places = inverse + 8 * f * d * d
-    return Memory(means, factors, m0, m1, m2, gap, a, inverse, places, -(-(places + 16) // 64) * 64)
-
-
-_memory = njit(**EXACT)(_memory_layout)
+    walk = -(-(inverse + 8 * f * d * d) // 64) * 64
+    return Memory(means, factors, m0, m1, m2, gap, a, inverse, walk)
 
 
 @njit(**EXACT)
-def _clear(prior, t, result, gradient):
-    """Begin the sums; False where u is no mixture in double precision, which has no density."""
-    result[0] = prior
+def _begin(result, t, gradient):
+    """Clear the sums; False where u overflows, and has no density in double precision."""
     for i in range(gradient.shape[0]):
         gradient[i] = 0.0
     for k in range(t.m0.shape[0]):
@@ -114,14 +137,20 @@ def _clear(prior, t, result, gradient):
             t.m1[k, j] = 0.0
             for i in range(t.m2.shape[2]):
                 t.m2[k, j, i] = 0.0
-    finite = math.isfinite(prior)
+    inside = math.isfinite(result[0])
     for f in range(t.factors.shape[0]):
         for j in range(t.factors.shape[1]):
             diagonal = t.factors[f, j, j if t.factors.shape[2] > 1 else 0]
-            finite = finite and diagonal > 0 and math.isfinite(diagonal)
-    if not finite:
-        result[0] = -math.inf
-    return finite
+            inside = inside and diagonal > 0 and math.isfinite(diagonal)
+    return inside
+
+
+@njit(**EXACT)
+def _is_finite(result, gradient):
+    inside = math.isfinite(result[0])
+    for i in range(gradient.shape[0]):
+        inside = inside and math.isfinite(gradient[i])
+    return inside
 
 
 # ---- weights: the simplex, seen through centred logarithms

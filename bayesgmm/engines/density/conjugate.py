@@ -23,15 +23,14 @@ from bayesgmm.engines.density.blocks import (
     invert,
     leave_weights,
     multiply,
+    routine,
     simplex,
     solve,
     solve_transposed,
 )
-from bayesgmm.kernel.library import PATTERNS, Routine
 from bayesgmm.kernel.options import EXACT
 
-_HERE = "engines/density"
-ROUTINE = Routine("conjugate", 4, __name__, (f"{_HERE}/conjugate.py", f"{_HERE}/blocks.py"), (PATTERNS,))
+ROUTINE = routine("conjugate", __name__, "conjugate")
 
 
 def function(name):

@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.engines.density.blocks import memory_bytes
 from bayesgmm.families import Diagonal, Family, Full, Spherical, Tied
 from bayesgmm.kernel import Whitening
-from bayesgmm.kernel.library import Routine, function
+from bayesgmm.kernel.library import Routine, address, function
 from bayesgmm.mixture import Mixture
 
 
@@ -70,7 +69,7 @@ class Density:
     """
 
     def __init__(self, routine: Routine, constants, layout: Layout, rows, case_weights=None):
-        self.layout, self._call = layout, function(routine)
+        self.layout, self._routine, self._call = layout, routine, function(routine)
         features = np.zeros((len(rows.patterns), layout.n_features + 1), dtype=np.int64)
         for row, has in zip(features, rows.patterns, strict=True):
             row[0], row[1 : 1 + has.sum()] = has.sum(), np.flatnonzero(has)
@@ -80,31 +79,26 @@ class Density:
         width = layout.n_features if layout.is_dense else 1
         sizes = layout.n_features, layout.n_components, layout.n_blocks, width
         given = (0, 0) if weights is None else (_address(weights), len(weights))
-        self._problem = np.array([*map(_address, arrays), len(features), *sizes, *given, layout.size,
-                                  _address(self._kept[-1]), len(constants)], dtype=np.int64)  # fmt: skip
-        self._bytes = memory_bytes(layout.n_components, layout.n_features, layout.n_blocks, width)
+        self._problem = np.array([*map(_address, arrays), len(features), *sizes, *given, _address(self._kept[-1]),
+                                  len(constants)], dtype=np.int64)  # fmt: skip
 
     @property
     def size(self) -> int:
         """p, the length of u."""
         return self.layout.size
 
-    def evaluator(self):
-        """A function u (p,) → (log density, gradient (p,)) with memory of its own: one for each thread.
+    @property
+    def pointer(self) -> tuple[int, int]:
+        """Addresses of the C function (p, u, gradient, value, problem) and of its problem, valid while this lives."""
+        return address(self._routine), _address(self._problem)
 
-        The gradient is overwritten by the next call. Where u overflows, the log density is −inf.
-        """
-        memory = np.empty(self._bytes + 64, dtype=np.uint8)
-        point, out = np.empty(self.size), np.empty(1 + self.size)
-        start = -(-_address(memory) // 64) * 64
-        arguments, call, gradient = (_address(self._problem), _address(point), _address(out), start), self._call, out[1:]
-
-        def evaluate(u, keep=(memory, self)):
-            point[:] = u
-            call(*arguments)
-            return float(out[0]), gradient
-
-        return evaluate
+    def __call__(self, u) -> tuple[float, np.ndarray]:
+        """Log density at u (p,) and gradient (p,); −inf and zeros where u overflows."""
+        u = np.ascontiguousarray(u, dtype=float)
+        gradient, value = np.empty(self.size), np.empty(1)
+        if self._call(self.size, _address(u), _address(gradient), _address(value), _address(self._problem)):
+            return -np.inf, np.zeros(self.size)
+        return float(value[0]), gradient
 
 
 def _address(array: np.ndarray) -> int:
