@@ -1,7 +1,7 @@
 """The only room that evaluates a mixture on rows: `e_step`, and the statistics that it returns.
 
 From outside in: `estep` checks and centres; `evaluate` cuts the rows into ranges (`plan`) and hands them to threads;
-`library` loads the compiled code, which `build` makes once from
+`library` loads the compiled code, which `compiler` makes once from `build` and from
 
     `walk`        ranges of rows, block by block
     `parameters`  what a block needs of a mixture, made once a pass
@@ -9,11 +9,15 @@ From outside in: `estep` checks and centres; `evaluate` cuts the rows into range
     `refine`      rows that two components claim from afar, in double-double arithmetic
     `assign`      responsibilities, or the largest, or a draw
     `tiles`       the inner loops; `arithmetic`, exp and log that vectorise
+
+Rows with missing cells go through `incomplete`, whose compiled code, `patterns`, walks over one group of them after
+another.
 """
 
 from bayesgmm.kernel.estep import e_step
+from bayesgmm.kernel.incomplete import Incomplete
 from bayesgmm.kernel.statistics import Stats
 from bayesgmm.kernel.threads import set_threads, threads
 from bayesgmm.kernel.whitening import Whitening
 
-__all__ = ["Stats", "Whitening", "e_step", "set_threads", "threads"]
+__all__ = ["Incomplete", "Stats", "Whitening", "e_step", "set_threads", "threads"]

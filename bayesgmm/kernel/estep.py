@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.kernel.evaluate import DRAW, HARD, SOFT, Moments, evaluate
+from bayesgmm.kernel.evaluate import DRAW, HARD, SOFT, Moments, Pass, evaluate
+from bayesgmm.kernel.incomplete import Incomplete, evaluate_incomplete
 from bayesgmm.kernel.statistics import Stats
 from bayesgmm.kernel.whitening import Whitening
 
@@ -20,8 +21,10 @@ def e_step(x, mixture, case_weights=None, *, assign="soft", seed=None, responsib
 
     Parameters
     ----------
-    x : ndarray (N, D)
+    x : ndarray (N, D) or Incomplete
         Rows in data units, finite, of any memory layout. float32 rows are read as they are; others become float64.
+        Missing cells of an `Incomplete` are summed out: statistics are expected ones, given what is observed, with
+        the conditional covariances of what is not.
     mixture : object with ``log_weights`` (K,), ``means`` (K, D) and ``whitening`` (a `Whitening`)
         Usually a `bayesgmm.Mixture`.
     case_weights : ndarray (N,), optional
@@ -60,7 +63,7 @@ def e_step(x, mixture, case_weights=None, *, assign="soft", seed=None, responsib
 
     References
     ----------
-    Dempster, Laird & Rubin (1977); the gradient identity is Fisher's (see Efron's discussion there); classification
+    Dempster, Laird & Rubin (1977); missing cells: Ghahramani & Jordan (1994); the gradient identity is Fisher's (see Efron's discussion there); classification
     EM: Celeux & Govaert (1992).
 
     Examples
@@ -72,20 +75,32 @@ def e_step(x, mixture, case_weights=None, *, assign="soft", seed=None, responsib
     >>> stats.counts.round(6), stats.means.round(6).ravel()
     (array([2., 1.]), array([-4.5,  5. ]))
     """
-    x = as_rows(x)
+    if not isinstance(x, Incomplete):
+        x = as_rows(x)
     weights = None if case_weights is None else np.asarray(case_weights, dtype=float)
     _require_shapes(x, mixture, weights)
     if assign not in _ASSIGN:
         raise ValueError(f"assign={assign!r} is not known; use 'soft', 'hard' or 'draw'")
-    key = {"key": np.random.SeedSequence(seed).generate_state(2, np.uint64)} if assign == "draw" else {}
-    single = x.dtype == np.float32 if single is None else single
-    if single and x.dtype != np.float32:
-        x = x.astype(np.float32)
-    done = evaluate(x, mixture.log_weights, mixture.means, mixture.whitening, weights, assign=_ASSIGN[assign],
-                    responsibilities=responsibilities, pointwise=pointwise, single=single, **key)  # fmt: skip
+    if assign == "draw" and isinstance(x, Incomplete):
+        raise ValueError("assign='draw' needs complete rows; draw the missing cells first")
+    theta = mixture.log_weights, mixture.means, mixture.whitening
+    wanted = {"assign": _ASSIGN[assign], "responsibilities": responsibilities, "pointwise": pointwise}
+    if isinstance(x, Incomplete):
+        done = evaluate_incomplete(x, *theta, weights, **wanted)
+    else:
+        done = _evaluate_complete(x, theta, weights, seed, single, wanted)
     log_prob = done.log_prob if pointwise else done.log_likelihood
     stats = centred(done.moments, mixture.means, mixture.whitening)
     return (log_prob, stats, done.responsibilities) if responsibilities else (log_prob, stats)
+
+
+def _evaluate_complete(x, theta, weights, seed, single, wanted) -> Pass:
+    if wanted["assign"] == DRAW:
+        wanted["key"] = np.random.SeedSequence(seed).generate_state(2, np.uint64)
+    single = x.dtype == np.float32 if single is None else single
+    if single and x.dtype != np.float32:
+        x = x.astype(np.float32)
+    return evaluate(x, *theta, weights, single=single, **wanted)
 
 
 def as_rows(x) -> np.ndarray:
@@ -98,7 +113,7 @@ def as_rows(x) -> np.ndarray:
 def _require_shapes(x, mixture, weights):
     # The compiled loops check no bounds: wrong shapes would read foreign memory.
     k, d = mixture.means.shape
-    if x.ndim != 2 or x.shape[1] != d:
+    if len(x.shape) != 2 or x.shape[1] != d:
         raise ValueError(f"x has shape {x.shape}, but the mixture needs (N, {d}): a column a feature")
     if weights is not None and weights.shape != x.shape[:1]:
         raise ValueError(f"case_weights has shape {weights.shape}, but x has {len(x)} rows: give one weight a row")

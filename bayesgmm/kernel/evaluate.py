@@ -54,13 +54,13 @@ def evaluate(x, log_weights, means, whitening: Whitening, row_weights=None, *, a
     shared = np.zeros(len(theta) + (ranges + 1) * sum(sizes) + 3)
     shared[: len(theta)] = theta
     shared[-2:].view(np.uint64)[:] = key
-    at = _starts(_address(shared), [k, k * d, f * d * width, *(ranges * s for s in sizes), *sizes, 1])
+    at = _starts(address(shared), [k, k * d, f * d * width, *(ranges * s for s in sizes), *sizes, 1])
     parameters, parts, totals, (counter, keys) = at[:3], at[3:7], at[7:11], at[11:]
     walk = function(WALK[("s" if x.itemsize == 4 else "d") + ("s" if single else "d")])
-    problem = (counter, _address(x), *x.strides, n, k, d, f, width, *parameters, *_given(weights),
+    problem = (counter, address(x), *x.strides, n, k, d, f, width, *parameters, *_given(weights),
                assign, keys, *_given(log_prob), *_given(r), ranges, *parts)  # fmt: skip
     size = plan.memory(k, d, f, width, 4 if single else 8).bytes
-    _together(lambda: walk(*problem, _own.room(size)), min(threads(), ranges))
+    together(lambda: walk(*problem, own_memory(size)), min(threads(), ranges))
     function(MERGE)(k, d, width, ranges, *parts, *totals)
     total = shared[-3 - sum(sizes) : -3]
     moments = Moments(total[1 : 1 + k], total[1 + k : 1 + k + k * d].reshape(k, d),
@@ -73,14 +73,15 @@ class _Own(local):
 
     memory = np.empty(0, dtype=np.uint8)
 
-    def room(self, size: int) -> int:
-        """The address of so many bytes, at the beginning of a cache line."""
-        if self.memory.size < size + 64:
-            self.memory = np.empty(size + 64, dtype=np.uint8)
-        return -(-_address(self.memory) // 64) * 64
-
 
 _own = _Own()
+
+
+def own_memory(size: int) -> int:
+    """The address of so many bytes of this thread's, at the beginning of a cache line."""
+    if _own.memory.size < size + 64:
+        _own.memory = np.empty(size + 64, dtype=np.uint8)
+    return -(-address(_own.memory) // 64) * 64
 
 
 def _starts(address: int, sizes) -> list[int]:
@@ -88,7 +89,7 @@ def _starts(address: int, sizes) -> list[int]:
     return list(accumulate((8 * size for size in sizes), initial=address))
 
 
-def _together(work, workers: int) -> None:
+def together(work, workers: int) -> None:
     """Run ``work`` in the calling thread and in as many others as are wanted and free."""
     jobs = [pool(workers - 1).submit(work) for _ in range(workers - 1)]
     try:
@@ -102,8 +103,9 @@ def _together(work, workers: int) -> None:
 
 def _given(array) -> tuple[int, int]:
     """Address and length of an array that may be left out."""
-    return (0, 0) if array is None else (_address(array), len(array))
+    return (0, 0) if array is None else (address(array), len(array))
 
 
-def _address(array: np.ndarray) -> int:
+def address(array: np.ndarray) -> int:
+    """Where an array's first number stands; whoever uses it keeps the array alive."""
     return array.__array_interface__["data"][0]

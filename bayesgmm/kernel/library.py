@@ -56,7 +56,7 @@ WALK = {kind: Routine(f"walk_{kind}", 26, "bayesgmm.kernel.build", _SOURCES) for
 #: Sums of ranges, added in their order.
 MERGE = Routine("merge", 12, "bayesgmm.kernel.build", _SOURCES)
 #: One pass over rows with missing cells, grouped by what they have.
-PATTERNS = Routine("patterns", 21, "bayesgmm.kernel.patterns", ("kernel/patterns.py",), (WALK["dd"],))
+PATTERNS = Routine("patterns", 24, "bayesgmm.kernel.patterns", ("kernel/patterns.py",), (WALK["dd"],))
 KERNEL = (*WALK.values(), MERGE, PATTERNS)
 
 

@@ -31,8 +31,8 @@ def function(name):
 
 
 def _patterns(cells, offsets, starts, features, n_groups, n_features, n_components, n_factors, width,
-              log_weights, means, factors, weights, n_weights, log_prob, n_log_prob, sums, m0, m1, m2,
-              memory):  # fmt: skip
+              log_weights, means, factors, weights, n_weights, hard, log_prob, n_log_prob, resp, n_resp, sums, m0,
+              m1, m2, memory):  # fmt: skip
     at = plan.pattern_memory(n_components, n_features, n_factors, width)
     begin, first = i1(offsets, (n_groups + 1,)), i1(starts, (n_groups + 1,))
     have, spare = i2(features, (n_groups, n_features + 1)), i1(memory, (8,))
@@ -40,10 +40,11 @@ def _patterns(cells, offsets, starts, features, n_groups, n_features, n_componen
         n, rows = have[g, 0], first[g + 1] - first[g]
         w = weights + 8 * first[g] if n_weights else 0
         lp = log_prob + 8 * first[g] if n_log_prob else 0
+        r = resp + 8 * n_components * first[g] if n_resp else 0
         if n == 0:
-            _add_prior(rows, d1(w, (rows if n_weights else 0,)), d1(lp, (rows if n_log_prob else 0,)),
-                       d1(log_weights, (n_components,)), d1(m0, (n_components,)),
-                       d3(m2, (n_components, n_features, width)))  # fmt: skip
+            _add_prior(rows, hard, d1(w, (rows if n_weights else 0,)), d1(lp, (rows if n_log_prob else 0,)),
+                       d2(r, (rows if n_resp else 0, n_components)), d1(log_weights, (n_components,)),
+                       d1(m0, (n_components,)), d3(m2, (n_components, n_features, width)))  # fmt: skip
             continue
         whole = n == n_features
         narrow = width if whole else (n if width > 1 else 1)
@@ -59,8 +60,8 @@ def _patterns(cells, offsets, starts, features, n_groups, n_features, n_componen
         for i in range(8):
             spare[i] = 0  # the counter of ranges, a key that no draw asks for
         _walk(memory, cells + 8 * begin[g], 8 * n, 8, rows, n_components, n, n_factors,
-              narrow, log_weights, mu, factor, w, rows if n_weights else 0, 0, memory + 8, lp,
-              rows if n_log_prob else 0, 0, 0, 1, sums, n0, n1, n2, memory + at.walk)  # fmt: skip
+              narrow, log_weights, mu, factor, w, rows if n_weights else 0, hard, memory + 8, lp,
+              rows if n_log_prob else 0, r, rows if n_resp else 0, 1, sums, n0, n1, n2, memory + at.walk)  # fmt: skip
         if not whole:
             _carry(have[g, 1:], n, d3(memory + at.turns, (n_factors, n_features, n_features)),
                    d1(n0, (n_components,)), d2(n1, (n_components, n)), d3(n2, (n_components, n, narrow)),
@@ -70,9 +71,9 @@ def _patterns(cells, offsets, starts, features, n_groups, n_features, n_componen
 
 
 @njit(**EXACT)
-def _add_prior(rows, weights, log_prob, log_weights, m0, m2):
+def _add_prior(rows, hard, weights, log_prob, resp, log_weights, m0, m2):
     """Rows that have nothing say what the prior of their labels says."""
-    total = float(rows)
+    total, likeliest = float(rows), 0
     if weights.shape[0]:
         total = 0.0
         for b in range(rows):
@@ -80,10 +81,17 @@ def _add_prior(rows, weights, log_prob, log_weights, m0, m2):
     for b in range(log_prob.shape[0]):
         log_prob[b] = 0.0
     for k in range(m0.shape[0]):
-        share = total * math.exp(log_weights[k])
-        m0[k] += share
+        if log_weights[k] > log_weights[likeliest]:
+            likeliest = k
+    for k in range(m0.shape[0]):
+        share = math.exp(log_weights[k])
+        if hard:
+            share = 1.0 if k == likeliest else 0.0
+        for b in range(resp.shape[0]):
+            resp[b, k] = share
+        m0[k] += total * share
         for j in range(m2.shape[1]):
-            m2[k, j, j if m2.shape[2] > 1 else 0] += share
+            m2[k, j, j if m2.shape[2] > 1 else 0] += total * share
 
 
 @njit(**EXACT)

@@ -12,11 +12,15 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_defa
 from bayesgmm.kernel import library, plan, sizes  # noqa: F401 (sizes lets compiled code call plan)
 from bayesgmm.kernel.compiler import external
 from bayesgmm.kernel.evaluate import evaluate
+from bayesgmm.kernel.incomplete import Incomplete, evaluate_incomplete
 from bayesgmm.kernel.whitening import Whitening
 
 
 class EStep(Op):
-    """(x, log π, μ, L, w) → (log p(x_n), m₀, m₁, m₂): densities, and whitened moments weighted by w.
+    """(x, log π, μ, L, w, order, starts, features) → (log p(x_n), m₀, m₁, m₂): densities, and whitened moments by w.
+
+    The last three group rows with missing cells by what they have, as `kernel.Incomplete` does; they are empty where
+    no cell is missing. What stands in missing cells of x is not looked at.
 
     Its pullback is Fisher's identity: the gradient of Σ_n w_n log p(x_n) is the gradient of Q(θ; S) at fixed
     statistics, so the pullback of the log densities is this very Op again, with the cotangent as w, followed by
@@ -25,12 +29,13 @@ class EStep(Op):
     """
 
     __props__ = ()
-    gufunc_signature = "(n,d),(k),(k,d),(k,d,d),(n)->(n),(k),(k,d),(k,d,d)"
+    gufunc_signature = "(n,d),(k),(k,d),(k,d,d),(n),(o),(p),(p,e)->(n),(k),(k,d),(k,d,d)"
 
-    def make_node(self, x, log_weights, means, scale_trils, row_weights):
-        """Build the node; everything is float64."""
+    def make_node(self, x, log_weights, means, scale_trils, row_weights, *groups):
+        """Build the node; the groups are int64, everything else float64."""
         inputs = [pt.as_tensor_variable(v, dtype="float64") for v in (x, log_weights, means, scale_trils, row_weights)]
-        ranks = (2, 1, 2, 3, 1)
+        inputs += [pt.as_tensor_variable(v, dtype="int64") for v in groups]
+        ranks = (2, 1, 2, 3, 1, 1, 1, 2)
         if tuple(v.ndim for v in inputs) != ranks:
             raise TypeError(f"EStep needs inputs of ranks {ranks}, not {tuple(v.ndim for v in inputs)}")
         log_prob = pt.TensorType("float64", shape=(inputs[0].type.shape[0],))()
@@ -38,8 +43,10 @@ class EStep(Op):
 
     def perform(self, node, inputs, output_storage):
         """Run the kernel from Python."""
-        x, log_weights, means, scale_trils, row_weights = inputs
-        done = evaluate(x, log_weights, means, Whitening.of(scale_trils), row_weights)
+        x, log_weights, means, scale_trils, row_weights, order, starts, features = inputs
+        rows = Incomplete.grouped(x, order, starts, features) if len(order) else x
+        run = evaluate_incomplete if len(order) else evaluate
+        done = run(rows, log_weights, means, Whitening.of(scale_trils), row_weights)
         for storage, value in zip(output_storage, (done.log_prob, *done.moments), strict=True):
             storage[0] = value
 
@@ -49,14 +56,14 @@ class EStep(Op):
 
     def connection_pattern(self, node):
         """All outputs depend on the parameters, moments on the row weights too; x is taken as fixed."""
-        return [[False] * 4, *([[True] * 4] * 3), [False, True, True, True]]
+        return [[False] * 4, *([[True] * 4] * 3), [False, True, True, True], *([[False] * 4] * 3)]
 
     def pullback(self, inputs, outputs, cotangents):
         """Fisher's identity, see the class."""
         if any(not isinstance(c.type, DisconnectedType) for c in cotangents[1:]):
             raise NotImplementedError("second derivatives of a mixture's log density are not available through this Op")
-        x, log_weights, means, scale_trils, _ = inputs
-        _, m0, m1, m2 = self(x, log_weights, means, scale_trils, cotangents[0])
+        x, log_weights, means, scale_trils, _, *groups = inputs
+        _, m0, m1, m2 = self(x, log_weights, means, scale_trils, cotangents[0], *groups)
         # U = L⁻ᵀ turns whitened moments into gradients: dQ/dμ = U m₁, dQ/dL = tril(U m₂) − m₀ diag(L)⁻¹.
         solved = pt.linalg.solve_triangular(
             scale_trils, pt.concatenate([m1[:, :, None], m2], axis=2), lower=True, trans=1, b_ndim=2
@@ -64,37 +71,62 @@ class EStep(Op):
         diagonal = pt.diagonal(scale_trils, axis1=1, axis2=2)
         identity = pt.eye(means.type.shape[1] or means.shape[1])
         grad_scale = pt.tril(solved[:, :, 1:]) - identity * (m0[:, None] / diagonal)[:, :, None]
-        return [disconnected_type(), m0, solved[:, :, 0], grad_scale, disconnected_type()]
+        return [disconnected_type(), m0, solved[:, :, 0], grad_scale, *(disconnected_type() for _ in range(4))]
 
 
 @register_funcify_default_op_cache_key(EStep)
 def _estep_numba(op, node, **kwargs):
-    library.function(library.WALK["dd"])  # which puts its symbol where the compiled graph finds it
-    walk = external(library.WALK["dd"])
+    for routine in (library.WALK["dd"], library.PATTERNS):
+        library.function(routine)  # which puts its symbol where the compiled graph finds it
+    walk, walk_patterns = external(library.WALK["dd"]), external(library.PATTERNS)
 
     @numba_njit
-    def estep(x, log_weights, means, scale_trils, row_weights):
+    def estep(x, log_weights, means, scale_trils, row_weights, order, starts, features):
         log_weights, means = np.ascontiguousarray(log_weights), np.ascontiguousarray(means)
         factors, row_weights = np.ascontiguousarray(scale_trils), np.ascontiguousarray(row_weights)
         n, (k, d) = x.shape[0], means.shape
         f = 1 if _all_equal(factors) else k
         log_prob, sums, m0, m1, m2 = np.empty(n), np.zeros(1), np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
-        memory = np.empty(plan.memory(k, d, f, d, 8).bytes + 64, np.uint8)
+        memory = np.empty(plan.pattern_memory(k, d, f, d).bytes + 64, np.uint8)
         start = (np.int64(memory.ctypes.data) + 63) // 64 * 64
         spare = np.zeros(3, np.int64)  # the counter of ranges, a key that no draw asks for
-        at = np.int64(spare.ctypes.data)
-        walk(at, _at(x), x.strides[0], x.strides[1], n, k, d, f, d, _at(log_weights), _at(means),
-             _at(factors), _at(row_weights), n, 0, at + 8, _at(log_prob), n, _at(sums), 0, 1, _at(sums), _at(m0),
-             _at(m1), _at(m2), start)  # fmt: skip
+        if order.shape[0]:
+            cells, offsets = _packed(x, order, starts, features)
+            weights, grouped = row_weights[order], np.empty(n)
+            walk_patterns(_at(cells), _at(offsets), _at(starts), _at(features), features.shape[0], d, k, f, d,
+                          _at(log_weights), _at(means), _at(factors), _at(weights), n, 0, _at(grouped), n, 0, 0, _at(sums),
+                          _at(m0), _at(m1), _at(m2), start)  # fmt: skip
+            for i in range(n):
+                log_prob[order[i]] = grouped[i]
+            _hold(cells, offsets, weights, starts, features)
+        else:
+            walk(_at(spare), _at(x), x.strides[0], x.strides[1], n, k, d, f, d, _at(log_weights), _at(means),
+                 _at(factors), _at(row_weights), n, 0, _at(spare) + 8, _at(log_prob), n, 0, 0, 1, _at(sums), _at(m0),
+                 _at(m1), _at(m2), start)  # fmt: skip
         for c in range(k):
             for j in range(d):
                 for i in range(j):
                     m2[c, i, j] = m2[c, j, i]
-        # What is named here is not freed before the call above is over.
+        # What is named here is not freed before the calls above are over.
         _hold(log_weights, means, factors, row_weights, memory, spare, sums)
         return log_prob, m0, m1, m2
 
-    return estep, int(library.fingerprint(library.WALK["dd"]), 16)
+    return estep, int(library.fingerprint(library.PATTERNS), 16)
+
+
+@numba_njit
+def _packed(x, order, starts, features):
+    """The observed cells of rows, group after group, and where each group begins."""
+    offsets = np.zeros(starts.shape[0], np.int64)
+    for g in range(features.shape[0]):
+        offsets[g + 1] = offsets[g] + (starts[g + 1] - starts[g]) * features[g, 0]
+    cells, place = np.empty(offsets[-1]), 0
+    for g in range(features.shape[0]):
+        for i in range(starts[g], starts[g + 1]):
+            for a in range(features[g, 0]):
+                cells[place] = x[order[i], features[g, 1 + a]]
+                place += 1
+    return cells, offsets
 
 
 @numba_njit
@@ -120,7 +152,11 @@ def _hold(*arrays):
 estep = EStep()
 
 
-def log_prob(x, weights, means, scale_trils):
-    """log p(x_n) (N,) as a graph: x (N, D), π (K,), μ (K, D), L (K, D, D)."""
+def log_prob(x, weights, means, scale_trils, missing=None):
+    """log p(x_n) (N,) as a graph: x (N, D), π (K,), μ (K, D), L (K, D, D); ``missing`` (N, D) marks missing cells."""
     ones = pt.ones((x.type.shape[0] or x.shape[0],), dtype="float64")
-    return estep(x, pt.log(weights), means, scale_trils, ones)[0]
+    order, starts, features = np.empty(0, int), np.empty(0, int), np.empty((0, 0), int)
+    if missing is not None and missing.any():
+        groups = Incomplete.of(np.where(missing, np.nan, 0.0))
+        order, starts, features = groups.order, groups.starts, groups.features
+    return estep(x, pt.log(weights), means, scale_trils, ones, order, starts, features)[0]

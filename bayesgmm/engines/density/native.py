@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.families import Diagonal, Family, Full, Spherical, Tied
-from bayesgmm.kernel import Whitening
-from bayesgmm.kernel.library import Routine, address, function
-from bayesgmm.mixture import Mixture
+from bayesgmm.kernel.evaluate import address
+from bayesgmm.kernel.library import Routine, function
+from bayesgmm.kernel.library import address as address_of
 
 
 class Layout(NamedTuple):
@@ -70,16 +70,13 @@ class Density:
 
     def __init__(self, routine: Routine, constants, layout: Layout, rows, case_weights=None):
         self.layout, self._routine, self._call = layout, routine, function(routine)
-        features = np.zeros((len(rows.patterns), layout.n_features + 1), dtype=np.int64)
-        for row, has in zip(features, rows.patterns, strict=True):
-            row[0], row[1 : 1 + has.sum()] = has.sum(), np.flatnonzero(has)
         weights = None if case_weights is None else np.ascontiguousarray(case_weights[rows.order], dtype=float)
-        arrays = [rows.cells, rows.offsets.astype(np.int64), rows.starts.astype(np.int64), features]
+        arrays = [rows.cells, rows.offsets, rows.starts, rows.features]
         self._kept = *arrays, weights, np.ascontiguousarray(constants, dtype=float)
         width = layout.n_features if layout.is_dense else 1
         sizes = layout.n_features, layout.n_components, layout.n_blocks, width
-        given = (0, 0) if weights is None else (_address(weights), len(weights))
-        self._problem = np.array([*map(_address, arrays), len(features), *sizes, *given, _address(self._kept[-1]),
+        given = (0, 0) if weights is None else (address(weights), len(weights))
+        self._problem = np.array([*map(address, arrays), len(rows.features), *sizes, *given, address(self._kept[-1]),
                                   len(constants)], dtype=np.int64)  # fmt: skip
 
     @property
@@ -90,16 +87,13 @@ class Density:
     @property
     def pointer(self) -> tuple[int, int]:
         """Addresses of the C function (p, u, gradient, value, problem) and of its problem, valid while this lives."""
-        return address(self._routine), _address(self._problem)
+        return address_of(self._routine), address(self._problem)
 
     def __call__(self, u) -> tuple[float, np.ndarray]:
         """Log density at u (p,) and gradient (p,); −inf and zeros where u overflows."""
         u = np.ascontiguousarray(u, dtype=float)
         gradient, value = np.empty(self.size), np.empty(1)
-        if self._call(self.size, _address(u), _address(gradient), _address(value), _address(self._problem)):
+        if self._call(self.size, address(u), address(gradient), address(value), address(self._problem)):
             return -np.inf, np.zeros(self.size)
         return float(value[0]), gradient
 
-
-def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
