@@ -6,8 +6,11 @@ import operator
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+from bayesgmm.kernel import Incomplete
 
 from .errors import ColumnError, DataError
 
@@ -19,7 +22,7 @@ BLOCK = 1 << 16
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Table:
-    """Finite numbers in rows (points) and named columns (features).
+    """Finite numbers in rows (points) and named columns (features), NaN where a cell is missing.
 
     Make one with :func:`as_table`, which checks; the class itself does not.
 
@@ -52,12 +55,17 @@ class Table:
         """D, the number of columns."""
         return self.values.shape[1]
 
+    @cached_property
+    def rows(self) -> np.ndarray | Incomplete:
+        """The rows as `bayesgmm.kernel.e_step` takes them: the values, or groups of them where cells are missing."""
+        return Incomplete.of(self.values) if _has_missing(self.values) else self.values
+
     def __repr__(self) -> str:
         return f"Table({_count(self.n_obs, 'row')} of {', '.join(self.features)})"
 
 
 def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitting: bool = False,
-             keep: bool = False) -> Table:  # fmt: skip
+             keep: bool = False, missing: str = "raise") -> Table:  # fmt: skip
     """The numbers of `x` as a :class:`Table`, checked.
 
     Laws: ``as_table(as_table(x))`` is ``as_table(x)``; a float64 C-contiguous array is not copied; the
@@ -78,6 +86,8 @@ def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitti
         scored need neither.
     keep : bool
         Leave float32 and float64 arrays as they are, in whatever memory layout: the kernel reads them in place.
+    missing : {"raise", "marginalise"}
+        What NaN, None or an empty cell of a file means: an error, or a cell that is missing at random.
 
     Returns
     -------
@@ -86,7 +96,7 @@ def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitti
     Raises
     ------
     DataError
-        No rows or columns; NaN or infinite cells; complex, object or more than 2-D arrays; unknown or repeated
+        No rows or columns; infinite cells; missing cells, or with "marginalise" columns that have no others; complex, object or more than 2-D arrays; unknown or repeated
         features; files that are missing, empty or unreadable.
     ColumnError
         Columns of text or dates, without a name, or constant (if `fitting`).
@@ -103,6 +113,8 @@ def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitti
     Traceback (most recent call last):
     bayesgmm.data.errors.ColumnError: x: column 'x1' is constant (0.0); choose columns with features=('x0',)
     """
+    if missing not in ("raise", "marginalise"):
+        raise DataError(f"missing={missing!r} is not known; use 'raise' or 'marginalise'")
     if isinstance(x, Table):
         table = x if features is None else _choose(x, features, name)
     else:
@@ -112,7 +124,9 @@ def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitti
             x, name = read_frame(x), os.path.basename(x)
         table = _read(x, features, name)
         _require_cells(table, name)
-        _require_finite(table, name)
+        _require_finite(table, name, missing)
+    if missing == "raise" and isinstance(x, Table) and _has_missing(table.values):
+        _require_finite(table, name, missing)
     if fitting:
         _require_spread(table, name)
     return table if keep else _plain(table)
@@ -249,19 +263,41 @@ def _require_cells(table: Table, name: str) -> None:
             raise DataError(f"{name} has no {kind}; give at least one")
 
 
-def _require_finite(table: Table, name: str) -> None:
+def _has_missing(values: np.ndarray) -> bool:
+    with np.errstate(all="ignore"):
+        if np.isfinite(values.sum()):  # one pass without a temporary: NaN survives a sum
+            return False
+    return any(np.isnan(block).any() for block in _blocks(values))
+
+
+def _require_finite(table: Table, name: str, missing: str) -> None:
     with np.errstate(all="ignore"):
         if np.isfinite(table.values.sum()):  # one pass without a temporary: NaN and infinity survive a sum
             return
-    bad = [_first_bad(block, start) for start, block in _numbered_blocks(table.values)]
+    if missing == "marginalise":
+        _require_observed(table, name)
+        bad = [_first_bad(np.where(np.isnan(block), 0, block), start) for start, block in _numbered_blocks(table.values)]
+    else:
+        bad = [_first_bad(block, start) for start, block in _numbered_blocks(table.values)]
     count = sum(n for n, *_ in bad)
     if count == 0:  # finite cells whose sum overflows
         return
     _, row, column, value = next(found for found in bad if found[0])
     more = f" (and {_count(count - 1, 'more cell')})" if count > 1 else ""
     where = f"row {row + 1} (of {table.n_obs}, counted from 1), column {table.features[column]!r}"
-    what = "NaN" if np.isnan(value) else f"{value}"
-    raise DataError(f"{name} has {what} in {where}{more}; fill or drop missing and infinite cells")
+    if np.isnan(value):
+        advice = "fill or drop missing cells, or sum them out with missing='marginalise'"
+        raise DataError(f"{name} has NaN in {where}{more}; {advice}")
+    raise DataError(f"{name} has {value} in {where}{more}; fill or drop infinite cells")
+
+
+def _require_observed(table: Table, name: str) -> None:
+    observed = np.zeros(table.n_features, dtype=bool)
+    for block in _blocks(table.values):
+        observed |= ~np.isnan(block).all(axis=0)
+    if not observed.all():
+        usable = [feature for feature, some in zip(table.features, observed, strict=True) if some]
+        raise ColumnError(f"{name}: column {table.features[int(observed.argmin())]!r} has no observed cell", usable)
 
 
 def _first_bad(block: np.ndarray, start: int) -> tuple[int, int, int, float]:
@@ -278,14 +314,19 @@ def _require_spread(table: Table, name: str) -> None:
     if constant.size:
         j = constant[0]
         usable = [feature for i, feature in enumerate(table.features) if i not in constant]
-        value = float(table.values[0, j])
+        seen = table.values[:, j]
+        value = float(seen[~np.isnan(seen)][0]) if not np.isnan(seen).all() else "no observed cell"
         raise ColumnError(f"{name}: column {table.features[j]!r} is constant ({value})", usable)
 
 
 def _constant_columns(values: np.ndarray) -> np.ndarray:
-    constant = np.ones(values.shape[1], dtype=bool)
+    constant, first = np.ones(values.shape[1], dtype=bool), np.array(values[0], dtype=float)
     for block in _blocks(values):
-        constant &= (block == values[0]).all(axis=0)
+        if np.isnan(first).any():  # the first cell of a column that is observed, if that one is not
+            have = ~np.isnan(block)
+            at = block[have.argmax(axis=0), np.arange(len(first))]
+            first = np.where(np.isnan(first), at, first)
+        constant &= ((block == first) | np.isnan(block)).all(axis=0)
         if not constant.any():  # nearly always after the first block
             break
     return constant

@@ -96,7 +96,7 @@ class _Surface:
 
     def __init__(self, x, target: Target, case_weights):
         self.x, self.target, self.case_weights, self.passes = x, target, case_weights, 0
-        self.single = np.asarray(x).dtype == np.float32
+        self.single = x.dtype == np.float32
 
     def look(self, mixture: Mixture) -> _Place:
         """One pass. Raises LinAlgError where a covariance collapses or the objective is no number."""

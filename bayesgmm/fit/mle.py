@@ -15,7 +15,7 @@ from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.scaling import counted, scale_prior
 from bayesgmm.fit.starts import start_statistics
-from bayesgmm.kernel import e_step
+from bayesgmm.kernel import Incomplete, e_step
 from bayesgmm.mixture import Mixture
 
 # Rows whose responsibilities are held at once.
@@ -51,8 +51,9 @@ def fit_mle(
         Climbs begun, by k-means++ on sphered rows.
     case_weights : array (N,), optional
         Non-negative frequencies: a weight of 2 counts a row twice.
-    missing : {"raise"}
-        A missing cell is an error that names its row and column.
+    missing : {"raise", "marginalise"}
+        A missing cell (NaN) is an error that names its row and column, or it is taken to be missing at random and
+        summed out: the likelihood is that of what is observed.
     seed : int, optional
         For the starts.
     progress : bool
@@ -71,7 +72,8 @@ def fit_mle(
 
     References
     ----------
-    Dempster, Laird & Rubin (1977); McLachlan & Peel (2000), section 3.2; Fraley & Raftery (2007) for the prior.
+    Dempster, Laird & Rubin (1977); McLachlan & Peel (2000), section 3.2; missing cells: Ghahramani & Jordan (1994);
+    Fraley & Raftery (2007) for the prior.
 
     Examples
     --------
@@ -80,29 +82,27 @@ def fit_mle(
     >>> fit.mixture.weights.round(3).tolist(), round(fit.bic, 1)
     ([0.356, 0.644], 2322.2)
     """
-    table, weights = counted(as_table(x, fitting=True, keep=True), case_weights)
+    table, weights = counted(as_table(x, fitting=True, keep=True, missing=missing), case_weights)
     check_components(table, n_components)
-    if missing != "raise":
-        raise ValueError(f"missing={missing!r} is not known; fill or drop missing cells, and use missing='raise'")
     family = family_of(covariance_type)
     if prior is None:
         target: Target = Likelihood(family, table.features)
     else:
-        scaled = scale_prior(prior, table, n_components, case_weights=weights)
+        scaled = scale_prior(prior, table, n_components, case_weights=weights, missing=missing)
         refuse_unbounded(scaled.concentration)
         target = Posterior(family, table.features, scaled)
     rng = np.random.default_rng(seed)
-    begin = start_statistics(table.values, n_components, at_least_one(starts, "starts"), rng, weights)
+    begin = start_statistics(table.rows, n_components, at_least_one(starts, "starts"), rng, weights)
     return best_climb(table, target, track(begin, starts, "EM", progress), weights)
 
 
 def best_climb(table: Table, target: Target, begin: Iterable, case_weights=None) -> Fit:
     """Climb from each of the statistics in ``begin``, and make a `Fit` of the best that did not collapse."""
     census, best = [], None
-    rows = moments(table.values, case_weights) if isinstance(target, Likelihood) else None
+    rows = moments(table.rows, case_weights) if isinstance(target, Likelihood) else None
     for stats in begin:
         try:
-            step, history, converged = climb(table.values, target.update(stats), target, case_weights)
+            step, history, converged = climb(table.rows, target.update(stats), target, case_weights)
         except np.linalg.LinAlgError as error:
             census.append(Start(np.nan, 0, False, f"a component collapsed ({str(error).lower()})"))
             continue
@@ -131,16 +131,17 @@ def _fit(table, target, best, census, case_weights) -> Fit:
         history=np.array(history),
         starts=census,
         covariance_type=family.alias,
-        **certainty(table.values, mixture, case_weights),
+        **certainty(table.rows, mixture, case_weights),
     )
 
 
 def certainty(x, mixture: Mixture, case_weights=None) -> dict:
     """What a `Fit` says about its memberships: ``entropy``, ``log_certainty``, and ``n_obs``."""
     totals = np.zeros(3)
-    for first in range(0, len(x), _CHUNK):
-        some = slice(first, first + _CHUNK)
-        _, _, r = e_step(x[some], mixture, responsibilities=True, single=False)
+    chunk = len(x) if isinstance(x, Incomplete) else _CHUNK
+    for first in range(0, len(x), chunk):
+        some = slice(first, first + chunk)
+        _, _, r = e_step(x if len(x) <= chunk else x[some], mixture, responsibilities=True, single=False)
         weights = np.ones(len(r)) if case_weights is None else case_weights[some]
         entropy = -(r * np.log(np.where(r > 0, r, 1.0))).sum(axis=1)
         totals += weights @ entropy, weights @ np.log(r.max(axis=1)), weights.sum()

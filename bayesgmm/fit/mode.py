@@ -10,7 +10,7 @@ from bayesgmm.fit.mle import at_least_one, best_climb, certainty, refuse_unbound
 from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.starts import start_statistics
-from bayesgmm.kernel import Stats, e_step
+from bayesgmm.kernel import Stats
 
 _NEWTON_STEPS = 3
 # Above this many free variables, differencing the gradient costs more than the last digits are worth.
@@ -58,18 +58,16 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     from bayesgmm.ppl.declaration import declaration
     from bayesgmm.ppl.surface import observed_mixture
 
-    observed, x = observed_mixture(model)
-    n_components, rng = observed.owner.inputs[3].type.shape[0], np.random.default_rng(seed)
-    if n_components is None:
-        n_components = int(observed.owner.inputs[3].shape[0].eval())
-    begin = start_statistics(x, n_components, at_least_one(starts, "starts"), rng)
+    observed, rng = observed_mixture(model), np.random.default_rng(seed)
+    starts, known = at_least_one(starts, "starts"), declaration(model)
+    begin = start_statistics(observed.rows, observed.n_components, starts, rng, observed.case_weights)
     begin = track(begin, starts, "MAP", progress)
-    known = declaration(model)
     if known is None:
         return _climb_any(model, begin)
     refuse_unbounded(known.prior.concentration)
     features = tuple(map(str, model.coords["feature"]))
-    return best_climb(Table(x, features), Posterior(known.family, features, known.prior), begin)
+    target = Posterior(known.family, features, known.prior)
+    return best_climb(Table(observed.x, features), target, begin, observed.case_weights)
 
 
 def _climb_any(model, begin) -> Fit:
@@ -106,35 +104,52 @@ def _fit(surface, u, history, converged, census) -> Fit:
         history=np.array(history),
         starts=census,
         point=surface.free_variables(u),
-        **certainty(surface.x, mixture),
+        **certainty(surface.rows, mixture, surface.observed.case_weights),
     )
 
 
 def ascend(surface, stats: Stats, *, jacobian: bool) -> tuple[np.ndarray, list[float], bool]:
     """From statistics to the nearest mode of a `Surface`: (u, history of the log posterior, converged).
 
-    One M-step turns the statistics into a point of the story; L-BFGS on the marginal climbs, Newton polishes.
+    One M-step turns the statistics into a point of the story, and from there `summit` climbs.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
     # BLAS threads on K matrices of D × D cost a hundred times what they save.
     with threadpool_limits(1):
-        return _ascend(minimize, surface, stats, jacobian)
+        first = minimize(_turned(lambda u: surface.expected(u, stats, jacobian=jacobian)), surface.start, jac=True,
+                         method="L-BFGS-B", options={"maxiter": 200})  # fmt: skip
+        return summit(lambda u: surface.log_posterior(u, jacobian=jacobian)[:2], first.x, len(surface.rows))
 
 
-def _ascend(minimize, surface, stats, jacobian):
-    first = minimize(_turned(lambda u: surface.expected(u, stats, jacobian=jacobian)), surface.start, jac=True,
-                     method="L-BFGS-B", options={"maxiter": 200})  # fmt: skip
-    history = [surface.log_posterior(first.x, jacobian=jacobian)[0]]
-    rise = _turned(lambda u: surface.log_posterior(u, jacobian=jacobian)[:2])
+def summit(density, u, n_obs: int) -> tuple[np.ndarray, list[float], bool]:
+    """The nearest mode of a log density of n_obs rows, u ↦ (value, gradient): (u, history, converged).
+
+    L-BFGS climbs, Newton polishes.
+    """
+    from scipy.optimize import minimize
+
+    history = [density(u)[0]]
     # To the floor of rounding and no further: Newton's steps do the rest.
-    tight = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-13, "gtol": 1e-9 * len(surface.x), "maxcor": 30}
-    done = minimize(rise, first.x, jac=True, method="L-BFGS-B", options=tight,
+    tight = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-13, "gtol": 1e-9 * n_obs, "maxcor": 30}
+    done = minimize(_turned(density), u, jac=True, method="L-BFGS-B", options=tight,
                     callback=lambda intermediate_result: history.append(-float(intermediate_result.fun)))  # fmt: skip
-    u, left = _polish(surface, done.x, jacobian)
-    history.append(surface.log_posterior(u, jacobian=jacobian)[0])
+    u, left = _polish(density, done.x, n_obs)
+    history.append(density(u)[0])
     return u, list(np.maximum.accumulate(history)), left < 1e-8
+
+
+def hessian(density, u) -> np.ndarray:
+    """Second derivatives (p, p) of a log density u ↦ (value, gradient), by central differences of its gradient."""
+    step = np.cbrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(u))
+    rows = []
+    for h, e in zip(step, np.eye(len(u)), strict=True):
+        # A density may overwrite the gradient it returned before.
+        ahead, behind = (density(u + s * h * e)[1].copy() for s in (1, -1))
+        rows.append((ahead - behind) / (2 * h))
+    rows = np.array(rows).reshape(len(u), len(u))
+    return 0.5 * (rows + rows.T)
 
 
 def _turned(function):
@@ -152,29 +167,24 @@ def _turned(function):
     return turned
 
 
-def _polish(surface, u, jacobian) -> tuple[np.ndarray, float]:
+def _polish(density, u, n_obs) -> tuple[np.ndarray, float]:
     """Newton's last steps, and the decrement left: half of it is the log density still to be gained."""
-    gradient = surface.log_posterior(u, jacobian=jacobian)[1]
+    gradient = density(u)[1]
     if len(u) > _MOST_FOR_NEWTON:
-        return u, float(np.abs(gradient).max() / len(surface.x))
+        return u, float(np.abs(gradient).max() / n_obs)
     decrement = np.inf
     for _ in range(_NEWTON_STEPS):
         try:
-            factor = np.linalg.cholesky(-surface.hessian(u, jacobian=jacobian))
+            factor = np.linalg.cholesky(-hessian(density, u))
         except np.linalg.LinAlgError:
-            return u, float(np.abs(gradient).max() / len(surface.x))
+            return u, float(np.abs(gradient).max() / n_obs)
         half = np.linalg.solve(factor, gradient)
         decrement = float(half @ half)
         if decrement < 1e-16 or decrement > 1.0:
             break
         u = u + np.linalg.solve(factor.T, half)
-        gradient = surface.log_posterior(u, jacobian=jacobian)[1]
+        gradient = density(u)[1]
     return u, decrement
-
-
-def statistics_of(surface, mixture) -> Stats:
-    """What the rows of a story say under a mixture."""
-    return e_step(surface.x, mixture)[1]
 
 
 def _concentrations(model):

@@ -10,7 +10,13 @@ from bayesgmm.priors import Prior
 from bayesgmm.priors import prior as prior_of
 
 
-def scale_prior(prior, x, n_components: int, *, case_weights=None) -> Prior:
+_SINGULAR = (
+    "the features are linearly dependent (their covariance is singular), so a prior cannot be scaled by the data: drop "
+    "a feature that the others determine, or give the prior its constants"
+)
+
+
+def scale_prior(prior, x, n_components: int, *, case_weights=None, missing="raise") -> Prior:
     """Fill the constants that a prior leaves out from the data.
 
     Parameters
@@ -22,6 +28,8 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None) -> Prior:
         K.
     case_weights : array (N,), optional
         Frequencies of the rows.
+    missing : {"raise", "marginalise"}
+        Missing cells are an error, or summed out: the moments are then those of the most likely Gaussian.
 
     Returns
     -------
@@ -47,7 +55,8 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None) -> Prior:
     >>> bool(abs(p.shrinkage - np.trace(np.linalg.solve(x.cov(), p.scale)) / 2) < 1e-10)
     True
     """
-    prior, (table, weights) = prior_of(prior), counted(as_table(x, fitting=True, keep=True), case_weights)
+    prior, table = prior_of(prior), as_table(x, fitting=True, keep=True, missing=missing)
+    table, weights = counted(table, case_weights)
     check_components(table, n_components)
     n_features = table.n_features
     for name, shape in (("mean", (n_features,)), ("scale", (n_features, n_features))):
@@ -57,22 +66,22 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None) -> Prior:
             raise ValueError(f"{said}, but x has {n_features} features: give {shape}")
     if prior.is_scaled:
         return prior.with_constants(n_components)
-    mean, covariance = _moments(table.values, weights)
+    mean, covariance = _moments(table.rows, weights)
     scale = prior.scale if prior.scale is not None else _within(prior, table, covariance, n_components, weights)
     shrinkage = float(np.trace(np.linalg.solve(covariance, scale)) / n_features)
     return prior.with_constants(n_components, mean=mean, dof=n_features + 2.0, scale=scale, shrinkage=shrinkage)
 
 
 def _moments(x, case_weights):
-    rows = moments(x, case_weights)
+    try:
+        rows = moments(x, case_weights)
+    except np.linalg.LinAlgError:
+        raise ValueError(_SINGULAR) from None
     if not rows.total > 1:
         raise ValueError(f"case_weights sum to {rows.total:g}; they are frequencies and must sum to more than 1")
     covariance = rows.scatters[0] / (rows.total - 1)
     if _is_singular(covariance):
-        raise ValueError(
-            "the features are linearly dependent (their covariance is singular), so a prior cannot be scaled by the "
-            "data: drop a feature that the others determine, or give the prior its constants"
-        )
+        raise ValueError(_SINGULAR)
     return rows.means[0], covariance
 
 
@@ -89,7 +98,8 @@ def _within(prior, table, covariance, n_components, case_weights):
         return covariance / n_components ** (2 / n_features)
     from bayesgmm.fit.mle import fit_mle
 
-    tied = fit_mle(table, n_components, covariance_type="tied", case_weights=case_weights, seed=0, progress=False)
+    tied = fit_mle(table, n_components, covariance_type="tied", case_weights=case_weights, missing="marginalise",
+                   seed=0, progress=False)  # fmt: skip
     share = n_features / (n_obs + n_features)
     return (1 - share) * tied.mixture.covariances[0] + share * np.diag(np.diag(covariance))
 
@@ -110,4 +120,5 @@ def counted(table: Table, case_weights) -> tuple[Table, np.ndarray | None]:
     if weights.all():
         return table, weights
     left = Table(table.values[weights > 0], table.features)
-    return as_table(left, name="x without the rows of case weight 0", fitting=True, keep=True), weights[weights > 0]
+    return as_table(left, name="x without the rows of case weight 0", fitting=True, keep=True,
+                    missing="marginalise"), weights[weights > 0]  # fmt: skip

@@ -74,6 +74,11 @@ class Incomplete:
         """(N, D)."""
         return len(self.order), self.features.shape[1] - 1
 
+    @property
+    def dtype(self) -> np.dtype:
+        """float64."""
+        return self.cells.dtype
+
     def __len__(self) -> int:
         return len(self.order)
 
@@ -81,6 +86,21 @@ class Incomplete:
     def offsets(self) -> np.ndarray:
         """Where the cells of each group begin (G + 1,)."""
         return np.concatenate(([0], np.cumsum(np.diff(self.starts) * self.features[:, 0])))
+
+    def blocks(self):
+        """Each group: the numbers of its rows (n,), which features it has (D,) bool, and their cells (n, O)."""
+        for g, features in enumerate(self.features):
+            have = np.zeros(self.shape[1], dtype=bool)
+            have[features[1 : 1 + features[0]]] = True
+            rows = self.order[self.starts[g] : self.starts[g + 1]]
+            yield rows, have, self.cells[self.offsets[g] : self.offsets[g + 1]].reshape(len(rows), features[0])
+
+    def to_array(self) -> np.ndarray:
+        """x (N, D), NaN where a cell is missing."""
+        x = np.full(self.shape, np.nan)
+        for rows, have, cells in self.blocks():
+            x[np.ix_(rows, have)] = cells
+        return x
 
     def pieces(self, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(offsets, starts, features) of groups cut into pieces of at most so many rows."""

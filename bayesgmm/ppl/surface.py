@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from pytensor.compile.mode import Mode
 
-from bayesgmm.kernel import Stats, Whitening, e_step
+from bayesgmm.kernel import Incomplete, Stats, Whitening, e_step
 from bayesgmm.mixture import Mixture
 from bayesgmm.ppl.marginal import MarginalGaussianMixtureRV
 
@@ -20,13 +22,33 @@ class StoryError(ValueError):
     """A model that is no story: it lacks the one observed mixture that a story has."""
 
 
-def observed_mixture(model: pm.Model):
-    """The observed `MarginalGaussianMixture` of a story and its rows (N, D).
+class Observed(NamedTuple):
+    """The observed mixture of a story."""
+
+    variable: pt.TensorVariable
+    x: np.ndarray  # (N, D), NaN where a cell is missing
+    case_weights: np.ndarray | None  # (N,)
+
+    @property
+    def rows(self) -> np.ndarray | Incomplete:
+        """The rows as `kernel.e_step` takes them."""
+        return Incomplete.of(self.x) if np.isnan(self.x).any() else self.x
+
+    @property
+    def n_components(self) -> int:
+        """K."""
+        weights = self.variable.owner.inputs[2]
+        known = weights.type.shape[0]
+        return int(weights.shape[0].eval()) if known is None else known
+
+
+def observed_mixture(model: pm.Model) -> Observed:
+    """The observed `MarginalGaussianMixture` of a story, with its rows and their case weights.
 
     Raises
     ------
     StoryError
-        If there is none, or more than one.
+        If there is none, or more than one, or its case weights are no constant.
     """
     found = [v for v in model.observed_RVs if isinstance(v.owner.op, MarginalGaussianMixtureRV)]
     if len(found) != 1:
@@ -34,9 +56,22 @@ def observed_mixture(model: pm.Model):
             f"the model has {len(found)} observed MarginalGaussianMixture variables, but a story has exactly one: "
             "declare it with bayesgmm.MarginalGaussianMixture('x', …, observed=x)"
         )
-    value = model.rvs_to_values[found[0]]
-    rows = value.get_value() if hasattr(value, "get_value") else value.data
-    return found[0], np.ascontiguousarray(rows, dtype=float)
+    x, (case_weights, missing) = _data(model.rvs_to_values[found[0]]), map(_data, found[0].owner.inputs[5:7])
+    if x is None or case_weights is None or missing is None:
+        raise StoryError("the rows, case weights and missing cells of a story must be data, not random or computed")
+    x = np.array(x, dtype=float, order="C")
+    if missing.size:
+        x[missing.reshape(x.shape)] = np.nan
+    if case_weights.size and case_weights.shape != x.shape[:1]:
+        raise StoryError(f"case_weights has {case_weights.size} values, but there are {len(x)} rows")
+    return Observed(found[0], x, case_weights.astype(float) if case_weights.size else None)
+
+
+def _data(variable) -> np.ndarray | None:
+    """The numbers of a constant or a shared variable."""
+    if hasattr(variable, "get_value"):
+        return variable.get_value()
+    return getattr(variable, "data", None)
 
 
 class Surface:
@@ -52,15 +87,16 @@ class Surface:
     """
 
     def __init__(self, model: pm.Model):
-        self.observed, self.x = observed_mixture(model)
-        self.features = tuple(map(str, model.coords.get("feature", range(self.x.shape[1]))))
+        self.observed = observed_mixture(model)
+        self.rows = self.observed.rows
+        self.features = tuple(map(str, model.coords.get("feature", range(self.rows.shape[1]))))
         self.names = [v.name for v in model.free_RVs]
         values = [model.rvs_to_values[v] for v in model.free_RVs]
         point = model.initial_point()
         self.start = np.concatenate([np.ravel(point[v.name]) for v in values]).astype(float)
-        parts = self.observed.owner.inputs[2:5]
+        parts = self.observed.variable.owner.inputs[2:5]
         graphs = model.replace_rvs_by_values([*parts, *model.free_RVs])
-        others = [v for v in model.basic_RVs if v is not self.observed] + model.potentials
+        others = [v for v in model.basic_RVs if v is not self.observed.variable] + model.potentials
         prior = model.logp(vars=others, jacobian=False)
         change = model.logp(vars=others, jacobian=True) - prior
         self._compile(point, values, graphs, prior, change)
@@ -85,6 +121,10 @@ class Surface:
             raise np.linalg.LinAlgError("a covariance is not positive definite")
         return Mixture.from_whitening(weights, means, Whitening.of(factors), features=self.features)
 
+    def e_step(self, mixture: Mixture) -> tuple[float, Stats]:
+        """The log-likelihood of a mixture, and what the rows say under it."""
+        return e_step(self.rows, mixture, self.observed.case_weights, pointwise=False)
+
     def free_variables(self, u) -> dict[str, np.ndarray]:
         """The story's free variables at u, under their PyMC names, in their own coordinates."""
         return dict(zip(self.names, self._read(u)[3:], strict=True))
@@ -99,19 +139,9 @@ class Surface:
 
         By Fisher's identity the gradient is that of ``expected`` at the statistics of u itself.
         """
-        log_prob, stats = e_step(self.x, self.mixture(u))
+        log_likelihood, stats = self.e_step(self.mixture(u))
         _, prior, gradient = self._height(u, stats.counts, stats.means, stats.scatters, float(jacobian))
-        log_likelihood = float(log_prob.sum())
         return log_likelihood + float(prior), gradient, log_likelihood
-
-    def hessian(self, u, *, jacobian: bool) -> np.ndarray:
-        """Second derivatives (p, p) at u, by central differences of the exact gradient."""
-        step = np.cbrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(u))
-        rows = []
-        for h, e in zip(step, np.eye(len(u)), strict=True):
-            ahead, behind = (self.log_posterior(u + s * h * e, jacobian=jacobian)[1] for s in (1, -1))
-            rows.append((ahead - behind) / (2 * h))
-        return 0.5 * (np.array(rows) + np.array(rows).T)
 
 
 def expected_log_density(weights, means, scale_trils, counts, centres, scatters):
