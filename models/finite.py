@@ -19,7 +19,9 @@ import bayesgmm as bg
 from bayesgmm.families import Diagonal, Full, Spherical, Tied
 
 
-def finite_mixture(x, n_components, *, covariance_type="full", prior="conjugate"):
+def finite_mixture(
+    x, n_components, *, covariance_type="full", prior="conjugate", case_weights=None, missing="raise"
+):
     """Tell the story of K Gaussians, K known, as a PyMC model.
 
     Parameters
@@ -32,6 +34,10 @@ def finite_mixture(x, n_components, *, covariance_type="full", prior="conjugate"
         How Σ_k may be built.
     prior : "conjugate" or Conjugate
         Constants that it leaves out are scaled by the data (`bayesgmm.scale_prior`).
+    case_weights : array (N,), optional
+        Non-negative frequencies: a weight of 2 counts a row twice.
+    missing : {"raise", "marginalise"}
+        Missing cells (NaN) are an error, or taken to be missing at random and summed out.
 
     Returns
     -------
@@ -54,9 +60,10 @@ def finite_mixture(x, n_components, *, covariance_type="full", prior="conjugate"
     >>> [v.name for v in model.free_RVs]
     ['weights', 'covariances', 'means']
     """
-    x = bg.as_table(x, fitting=True)
+    x = bg.as_table(x, fitting=True, missing=missing)
     family, identity = bg.family(covariance_type), np.eye(x.n_features)
-    prior = bg.scale_prior(prior, x, n_components)
+    prior = bg.scale_prior(prior, x, n_components, case_weights=case_weights, missing=missing)
+    rows = {"observed": x.values, "case_weights": case_weights, "missing": missing}
     shape = np.array(prior.dof / 2)  # PyTensor would take a plain 1.5 for a float32
     matrix = ("component", "feature", "feature_other")
     with pm.Model(coords=bg.coords(x, n_components)) as model:
@@ -77,5 +84,5 @@ def finite_mixture(x, n_components, *, covariance_type="full", prior="conjugate"
                 covariances = pm.Deterministic("covariances", variances[:, None, None] * identity, dims=matrix)
         means = pm.MvNormal("means", prior.mean, covariances / prior.shrinkage, dims=("component", "feature"))
         scale_trils = pt.linalg.cholesky(covariances)
-        bg.MarginalGaussianMixture("x", weights, means, scale_trils, observed=x.values, dims=("obs", "feature"))
+        bg.MarginalGaussianMixture("x", weights, means, scale_trils, **rows, dims=("obs", "feature"))
     return bg.declare(model, prior, family)

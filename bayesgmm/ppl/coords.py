@@ -19,7 +19,7 @@ def coords(x, n_components: int) -> dict:
     >>> coords(np.eye(3)[:, :2], 2)["feature"]
     ['x0', 'x1']
     """
-    table = as_table(x)
+    table = as_table(x, missing="marginalise")
     names = list(table.features)
     return {
         "component": list(range(n_components)),

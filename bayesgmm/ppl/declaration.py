@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from bayesgmm.families import Family
 from bayesgmm.priors import Prior
@@ -13,9 +17,59 @@ if TYPE_CHECKING:
     import pymc as pm
 
 
+class Signature(NamedTuple):
+    """Everything that decides a model's density and what its draws report: an edit of the model changes it."""
+
+    parts: tuple  # variables, values, transforms, and every node they are made from
+    numbers: tuple[bytes, ...]  # digests of constants and data
+
+    @classmethod
+    def of(cls, model: pm.Model) -> Signature:
+        """The signature of a model as it stands."""
+        roots = [*model.free_RVs, *model.observed_RVs, *model.potentials, *model.deterministics]
+        values = [model.rvs_to_values.get(v) for v in roots]
+        transforms = [model.rvs_to_transforms.get(v) for v in roots]
+        names = (len(model.free_RVs), len(model.observed_RVs), len(model.potentials), *(v.name for v in roots))
+        nodes, numbers = _ancestors([*roots, *(v for v in values if v is not None)])
+        return cls((*roots, *values, *transforms, *nodes, *names), tuple(numbers))
+
+    def __eq__(self, other):
+        # Equality of PyTensor variables is symbolic, so parts are compared by identity.
+        return (
+            len(self.parts) == len(other.parts)
+            and all(a is b or (isinstance(a, str | int) and a == b) for a, b in zip(self.parts, other.parts))
+            and self.numbers == other.numbers
+        )
+
+    def __ne__(self, other):
+        return not self == other
+
+    __hash__ = None
+
+
+def _ancestors(variables) -> tuple[list, list[bytes]]:
+    """Every variable that others are made from, with the operation that makes it, and digests of numbers."""
+    found, numbers, seen, stack = [], [], set(), list(variables)
+    while stack:
+        variable = stack.pop()
+        found.append(variable)
+        if variable in seen:
+            continue
+        seen.add(variable)
+        if variable.owner is not None:
+            found.append(variable.owner.op)
+            stack.extend(variable.owner.inputs)
+            continue
+        data = variable.get_value(borrow=True) if hasattr(variable, "get_value") else getattr(variable, "data", None)
+        # The state of a random number generator is no part of the density.
+        if isinstance(data, np.ndarray | np.number):
+            numbers.append(hashlib.blake2b(np.ascontiguousarray(data)).digest())
+    return found, numbers
+
+
 @dataclass(frozen=True, eq=False)
 class Declaration:
-    """A story's prior and family, with the very variables they speak of.
+    """A story's prior and family, with the signature of the model they speak of.
 
     Parameters
     ----------
@@ -23,25 +77,16 @@ class Declaration:
         With its constants in data units.
     family : Family
         How the story builds its covariances.
-    variables : tuple
-        Free and observed variables, their values and transforms, as they stood when the story was told.
+    signature : Signature
+        Of the model, as it stood when the story was told.
     """
 
     prior: Prior
     family: Family
-    variables: tuple
+    signature: Signature
 
 
 _declared: WeakKeyDictionary[pm.Model, Declaration] = WeakKeyDictionary()
-
-
-def _variables(model: pm.Model) -> tuple:
-    """Everything that decides the density: an edit of the model changes it."""
-    variables = [*model.free_RVs, *model.observed_RVs, *model.potentials]
-    values = [model.rvs_to_values.get(v) for v in variables]
-    transforms = [model.rvs_to_transforms.get(v) for v in variables]
-    inputs = [tuple(v.owner.inputs) if v.owner else () for v in variables]
-    return tuple(variables), tuple(values), tuple(transforms), tuple(inputs)
 
 
 def declare(model: pm.Model, prior: Prior, family: Family) -> pm.Model:
@@ -58,20 +103,12 @@ def declare(model: pm.Model, prior: Prior, family: Family) -> pm.Model:
     >>> declaration(model).family.alias
     'full'
     """
-    _declared[model] = Declaration(prior, family, _variables(model))
+    # A copy: the prior's arrays may be changed behind its back.
+    _declared[model] = Declaration(deepcopy(prior), family, Signature.of(model))
     return model
 
 
 def declaration(model: pm.Model) -> Declaration | None:
     """What the story declared, or None if it declared nothing or the model was edited since."""
     known = _declared.get(model)
-    if known is None or not _identical(known.variables, _variables(model)):
-        return None
-    return known
-
-
-def _identical(a, b) -> bool:
-    """Compare nested tuples by identity: equality of PyTensor variables is symbolic."""
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(map(_identical, a, b))
-    return a is b
+    return known if known is not None and known.signature == Signature.of(model) else None

@@ -74,6 +74,15 @@ def _data(variable) -> np.ndarray | None:
     return getattr(variable, "data", None)
 
 
+def parameters(model: pm.Model):
+    """A function of a story's free variables that gives weights, means and factors L, and the variables' names."""
+    observed = observed_mixture(model).variable
+    known = {v: model.rvs_to_values[v] for v in model.observed_RVs if v is not observed}
+    free = list(model.free_RVs)
+    function = pytensor.function(free, observed.owner.inputs[2:5], givens=known, mode=_MODE, on_unused_input="ignore")
+    return function, [v.name for v in free]
+
+
 class Surface:
     """The log posterior density of a story over its free variables' unconstrained values u (p,).
 

@@ -38,11 +38,12 @@ def function(name):
     return density(_enter, _leave)
 
 
-def constants(prior, n_components: int, layout) -> np.ndarray:
+def constants(prior, layout) -> np.ndarray:
     """What `_enter` and `_leave` read: κ₀, ν₀, the constant, dense or not, α (K,), m₀ (D,), L₀ (D, D) or the rates."""
     from scipy.special import gammaln, multigammaln
 
-    d, alpha = len(prior.mean), np.broadcast_to(prior.concentration, (n_components,))
+    n_components, d = layout.n_components, layout.n_features
+    alpha = np.broadcast_to(prior.concentration, (n_components,))
     dof, blocks = prior.dof, layout.n_blocks
     constant = gammaln(alpha.sum()) - gammaln(alpha).sum() + np.log(n_components)
     constant += 0.5 * n_components * d * np.log(prior.shrinkage / (2 * np.pi))

@@ -6,10 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesgmm.engines.density import conjugate
 from bayesgmm.families import Diagonal, Family, Full, Spherical, Tied
 from bayesgmm.kernel.evaluate import address
-from bayesgmm.kernel.library import Routine, function
+from bayesgmm.kernel.incomplete import Incomplete
 from bayesgmm.kernel.library import address as address_of
+from bayesgmm.kernel.library import function
+from bayesgmm.mixture import Mixture
+from bayesgmm.priors import Conjugate
 
 
 class Layout(NamedTuple):
@@ -58,31 +62,40 @@ class Density:
 
     Parameters
     ----------
-    routine : Routine
-        The prior's compiled code.
-    constants : ndarray
-        The prior's constants, as that code reads them.
+    form : module
+        The file of the prior in this folder.
+    prior : Prior
+        With its constants in data units.
     layout : Layout
-    rows : Incomplete
-        The data, complete or not.
+    rows : ndarray (N, D) or Incomplete
     case_weights : ndarray (N,), optional
     """
 
-    def __init__(self, routine: Routine, constants, layout: Layout, rows, case_weights=None):
-        self.layout, self._routine, self._call = layout, routine, function(routine)
+    def __init__(self, form, prior, layout: Layout, rows, case_weights=None):
+        self.form, self.prior, self.layout, self.n_obs = form, prior, layout, len(rows)
+        rows = rows if isinstance(rows, Incomplete) else Incomplete.of(rows)
+        self._routine, self._call = form.ROUTINE, function(form.ROUTINE)
         weights = None if case_weights is None else np.ascontiguousarray(case_weights[rows.order], dtype=float)
+        constants = np.ascontiguousarray(form.constants(prior, layout), dtype=float)
         arrays = [rows.cells, rows.offsets, rows.starts, rows.features]
-        self._kept = *arrays, weights, np.ascontiguousarray(constants, dtype=float)
+        self._kept = *arrays, weights, constants
         width = layout.n_features if layout.is_dense else 1
-        sizes = layout.n_features, layout.n_components, layout.n_blocks, width
+        sizes = len(rows.features), layout.n_features, layout.n_components, layout.n_blocks, width
         given = (0, 0) if weights is None else (address(weights), len(weights))
-        self._problem = np.array([*map(address, arrays), len(rows.features), *sizes, *given, address(self._kept[-1]),
-                                  len(constants)], dtype=np.int64)  # fmt: skip
+        self._problem = np.array([*map(address, arrays), *sizes, *given, address(constants), len(constants)])
 
     @property
     def size(self) -> int:
         """p, the length of u."""
         return self.layout.size
+
+    def variables(self, u) -> dict[str, np.ndarray]:
+        """The story's free variables and ``covariances`` at points u (…, p)."""
+        return self.form.variables(u, self.prior, self.layout)
+
+    def place(self, mixture: Mixture) -> np.ndarray:
+        """The u (p,) of a mixture of the family whose weights are all positive."""
+        return self.form.place(mixture, self.prior, self.layout)
 
     @property
     def pointer(self) -> tuple[int, int]:
@@ -97,3 +110,18 @@ class Density:
             return -np.inf, np.zeros(self.size)
         return float(value[0]), gradient
 
+
+_FORMS = {Conjugate: conjugate}
+
+
+def density_of(model) -> Density | None:
+    """The native density of a story, or None where nothing vouches that it would be the model's own."""
+    from bayesgmm.ppl.declaration import declaration
+    from bayesgmm.ppl.surface import observed_mixture
+
+    known = declaration(model)
+    if known is None or type(known.prior) not in _FORMS:
+        return None
+    observed = observed_mixture(model)
+    layout = Layout.of(known.family, observed.n_components, observed.x.shape[1])
+    return Density(_FORMS[type(known.prior)], known.prior, layout, observed.rows, observed.case_weights)

@@ -1,0 +1,54 @@
+"""Draws as a DataTree that says what was observed and how it was made."""
+
+from __future__ import annotations
+
+# What nutpie records that a reader of the draws can use; the rest is its own bookkeeping.
+_KEPT = ("depth", "diverging", "energy", "energy_error", "logp", "maxdepth_reached", "mean_tree_accept", "n_steps",
+         "step_size", "step_size_bar")  # fmt: skip
+
+
+def dressed(tree, model, *, density: str, seed: int):
+    """Add to draws of nutpie what was observed and how they were made."""
+    import nutpie
+    import xarray as xr
+
+    import bayesgmm
+    from bayesgmm.ppl.declaration import declaration
+    from bayesgmm.ppl.surface import observed_mixture
+
+    observed = observed_mixture(model)
+    coords = {"obs": range(len(observed.x)), "feature": range(observed.x.shape[1])}
+    for name, positions in coords.items():  # the coords of a model may speak of other data than it has now
+        known = model.coords.get(name)
+        coords[name] = list(known if known is not None and len(known) == len(positions) else positions)
+    tree["observed_data"] = xr.DataTree(xr.Dataset({"x": (("obs", "feature"), observed.x)}, coords=coords))
+    stats = tree["sample_stats"].to_dataset()
+    tree["sample_stats"] = xr.DataTree(stats[[name for name in _KEPT if name in stats]])
+    known = declaration(model)
+    tree["constant_data"] = xr.DataTree(_constants(known.prior if known else None, observed))
+    tree.attrs.update(
+        inference_library="nutpie",
+        inference_library_version=nutpie.__version__,
+        bayesgmm_version=bayesgmm.__version__,
+        engine="nuts",
+        density=density,
+        prior=str(known.prior) if known else "as the model declares it",
+        covariance_type=known.family.alias if known else "as the model declares it",
+        seed=seed,
+    )
+    return tree
+
+
+def _constants(prior, observed):
+    import xarray as xr
+
+    found = {} if observed.case_weights is None else {"case_weights": ("obs", observed.case_weights)}
+    if prior is not None:
+        found |= {
+            "prior_concentration": ("component", prior.concentration),
+            "prior_mean": ("feature", prior.mean),
+            "prior_scale": (("feature", "feature_other"), prior.scale),
+            "prior_dof": prior.dof,
+            "prior_shrinkage": prior.shrinkage,
+        }
+    return xr.Dataset(found)
