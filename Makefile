@@ -15,6 +15,7 @@ $(STAMP): pyproject.toml constraints.txt tools/setup
 
 kernel: $(STAMP) # compile what changed since setup; nothing to do as a rule
 	@$(PYTHON) -m bayesgmm.kernel
+	@$(PYTHON) -m bayesgmm.engines.density
 
 demo: kernel ## Old Faithful by maximum likelihood, MAP and posterior; figures and table in faithful-demo/
 	@.venv/bin/bayesgmm demo

@@ -56,6 +56,7 @@ _HOMES = {
     "family": "families",
     "fit_map": "fit",
     "fit_mle": "fit",
+    "impute": "draws",
     "load_dataset": "data",
     "membership": "draws",
     "plot_comparison": "plots",

@@ -125,6 +125,8 @@ def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitti
         table = _read(x, features, name)
         _require_cells(table, name)
         _require_finite(table, name, missing)
+    if fitting and missing == "marginalise":
+        _require_observed(table, name)
     if missing == "raise" and isinstance(x, Table) and _has_missing(table.values):
         _require_finite(table, name, missing)
     if fitting:
@@ -275,7 +277,6 @@ def _require_finite(table: Table, name: str, missing: str) -> None:
         if np.isfinite(table.values.sum()):  # one pass without a temporary: NaN and infinity survive a sum
             return
     if missing == "marginalise":
-        _require_observed(table, name)
         bad = [_first_bad(np.where(np.isnan(block), 0, block), start) for start, block in _numbered_blocks(table.values)]
     else:
         bad = [_first_bad(block, start) for start, block in _numbered_blocks(table.values)]

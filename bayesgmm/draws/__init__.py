@@ -2,6 +2,7 @@
 
 from bayesgmm.draws.diagnose import Diagnosis, diagnose
 from bayesgmm.draws.features import by_feature
+from bayesgmm.draws.impute import impute
 from bayesgmm.draws.labels import match, relabel
 from bayesgmm.draws.membership import membership
 from bayesgmm.draws.mixtures import from_arrays, mean_mixture, mixture_at
@@ -12,6 +13,7 @@ __all__ = [
     "by_feature",
     "diagnose",
     "from_arrays",
+    "impute",
     "match",
     "mean_mixture",
     "membership",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.draws.mixtures import MixtureDraws, group_of
-from bayesgmm.kernel import e_step
+from bayesgmm.kernel import Incomplete, e_step
 
 ANCHORS = 5
 # Beyond this many features the overall covariance is watched on its diagonal alone.
@@ -58,8 +58,9 @@ def overall_moments(mixtures: MixtureDraws) -> tuple[np.ndarray, np.ndarray]:
 
 
 def log_prob(x: np.ndarray, mixtures: MixtureDraws) -> np.ndarray:
-    """log p(x_n) under each draw (M, N)."""
-    return np.array([e_step(x, draw)[0] for draw in mixtures.evaluables()])
+    """log p(x_n) under each draw (M, N); missing cells (NaN) are summed out."""
+    rows = Incomplete.of(x) if np.isnan(x).any() else x
+    return np.array([e_step(rows, draw)[0] for draw in mixtures.evaluables()])
 
 
 def anchors(x: np.ndarray) -> np.ndarray:

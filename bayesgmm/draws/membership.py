@@ -6,13 +6,13 @@ import numpy as np
 
 from bayesgmm.draws.invariants import observed_rows
 from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
-from bayesgmm.kernel import e_step
+from bayesgmm.kernel import Incomplete, e_step
 
 # Doubles of responsibilities held at once.
 _BLOCK = 8_000_000
 
 
-def membership(draws, x=None, *, ci_prob: float = 0.95):
+def membership(draws, x=None, *, ci_prob: float = 0.95, missing: str = "raise"):
     """The probability that each point belongs to each component, and how sure the posterior is of it.
 
     For the rows that the posterior was drawn from, P(Z_n = k | data) = E[r_nk], the posterior mean of the
@@ -31,6 +31,9 @@ def membership(draws, x=None, *, ci_prob: float = 0.95):
         Without it, the posterior's own rows (the group ``observed_data``).
     ci_prob : float
         Probability of the equal-tailed interval of r.
+    missing : {"raise", "marginalise"}
+        Missing cells of new points are an error, or summed out. Those of the posterior's own rows, which it was drawn
+        from without, always are.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def membership(draws, x=None, *, ci_prob: float = 0.95):
     if not 0 < ci_prob < 1:
         raise ValueError(f"ci_prob must be strictly between 0 and 1, not {ci_prob}")
     mixtures = read(draws)
-    rows, obs = _own_rows(draws, mixtures) if x is None else _new_rows(x, mixtures)
+    rows, obs = _own_rows(draws, mixtures) if x is None else _new_rows(x, mixtures, missing)
     found = _by_blocks(rows, mixtures, new=x is not None, ci_prob=ci_prob)
     arrays = {name: (("obs", "component"), values) for name, values in found.items()}
     arrays["entropy"] = ("obs", _entropy(found["probability"]))
@@ -89,8 +92,9 @@ def _block(x: np.ndarray, mixtures: MixtureDraws, *, new: bool, ci_prob: float) 
     """What `membership` says of some rows: (n, K) each."""
     r = np.empty((len(mixtures), len(x), mixtures.n_components))
     log_prob = np.empty((len(mixtures), len(x)))
+    rows = Incomplete.of(x) if np.isnan(x).any() else x
     for m, draw in enumerate(mixtures.evaluables()):
-        log_prob[m], _, r[m] = e_step(x, draw, responsibilities=True)
+        log_prob[m], _, r[m] = e_step(rows, draw, responsibilities=True)
     mean = r.mean(axis=0)
     probability = _predictive(r, log_prob) if new else mean
     tail = 0.5 * (1.0 - ci_prob)
@@ -113,18 +117,18 @@ def _own_rows(draws, mixtures: MixtureDraws):
     rows = observed_rows(draws, mixtures.features)
     if rows is None:
         raise ValueError("the draws hold no rows (a variable (obs, feature) in observed_data); give them as x")
-    if not np.isfinite(rows).all():
-        raise ValueError("observed_data has missing or infinite cells; give complete rows as x")
+    if np.isinf(rows).any():
+        raise ValueError("observed_data has infinite cells; give finite rows as x")
     group = group_of(draws, "observed_data")
     labelled = "obs" in group.coords and group.sizes["obs"] == len(rows)
     return rows, group["obs"].values if labelled else np.arange(len(rows))
 
 
-def _new_rows(x, mixtures: MixtureDraws):
+def _new_rows(x, mixtures: MixtureDraws, missing: str):
     from bayesgmm.data import DataError, as_table
 
     features = mixtures.features
     if np.ndim(x) == 1 and len(features) > 1 and np.asarray(x).dtype.kind in "fiub":
         raise DataError(f"x has one dimension; give points as rows with the columns {', '.join(features)}")
-    table = as_table(x, features=features)
+    table = as_table(x, features=features, missing=missing)
     return table.values, np.arange(table.n_obs)

@@ -18,7 +18,9 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     model : pymc.Model
         A story: one observed `MarginalGaussianMixture`.
     engine : {"auto", "nuts"}
-        The No-U-Turn sampler of nutpie, the only engine so far, is what "auto" takes.
+        The No-U-Turn sampler of nutpie, the only engine so far, is what "auto" takes. The log density of a story
+        that declares its prior is native, and nothing is compiled; that of any other, or of one edited since, is
+        compiled from its PyMC graph. The attribute ``density`` says which.
     draws, tune, chains : int
         Draws kept and warm-up draws of each chain; chains.
     seed : int, optional
@@ -74,6 +76,8 @@ def _with_log_likelihood(tree):
     if shape[0] * shape[1] * shape[2] > MOST_LOG_LIKELIHOOD:
         return tree
     values = log_prob(x.values, read(tree)).reshape(shape)
+    if "case_weights" in tree["constant_data"]:
+        values = values * tree["constant_data"]["case_weights"].values
     coords = {"chain": posterior["chain"], "draw": posterior["draw"], "obs": x["obs"]}
     tree["log_likelihood"] = xr.DataTree(xr.Dataset({"x": (("chain", "draw", "obs"), values)}, coords=coords))
     return tree

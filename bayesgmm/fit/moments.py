@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayesgmm.data import DataError
 from bayesgmm.kernel import Incomplete, Stats, e_step
 from bayesgmm.mixture import Mixture
 
 _GLANCE = 1000
+_DEPENDENT = (
+    "the features are linearly dependent where they are observed together, or hardly are, so missing cells cannot be "
+    "summed out: drop a feature that the others determine, or use complete rows"
+)
 
 
 def moments(x: np.ndarray | Incomplete, case_weights=None) -> Stats:
@@ -31,7 +36,10 @@ def _expected_moments(x: Incomplete, case_weights) -> Stats:
     from bayesgmm.fit.em import Likelihood, climb
 
     apart = Mixture([1.0], *_observed_moments(x))
-    last, _, _ = climb(x, apart, Likelihood(Full(), apart.features), case_weights)
+    try:
+        last, _, _ = climb(x, apart, Likelihood(Full(), apart.features), case_weights)
+    except np.linalg.LinAlgError:
+        raise DataError(_DEPENDENT) from None
     return last.stats
 
 

@@ -73,10 +73,7 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None, missing="rais
 
 
 def _moments(x, case_weights):
-    try:
-        rows = moments(x, case_weights)
-    except np.linalg.LinAlgError:
-        raise ValueError(_SINGULAR) from None
+    rows = moments(x, case_weights)
     if not rows.total > 1:
         raise ValueError(f"case_weights sum to {rows.total:g}; they are frequencies and must sum to more than 1")
     covariance = rows.scatters[0] / (rows.total - 1)
