@@ -15,7 +15,7 @@ class DataError(ValueError):
     ...     as_table([[1.0, float("nan")], [2.0, 3.0]])
     ... except DataError as error:
     ...     print(error)
-    x has NaN in row 1 (of 2, counted from 1), column 'x1'; fill or drop missing cells, or sum them out with missing='marginalise'
+    x has NaN in row 1 (of 2, counted from 1), column 'x1'; fill or drop missing cells, ...
     """
 
 

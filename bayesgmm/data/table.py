@@ -96,7 +96,8 @@ def as_table(x, *, features: Sequence[str] | None = None, name: str = "x", fitti
     Raises
     ------
     DataError
-        No rows or columns; infinite cells; missing cells, or with "marginalise" columns that have no others; complex, object or more than 2-D arrays; unknown or repeated
+        No rows or columns; infinite cells; missing cells, or with "marginalise" and `fitting` columns that have no
+        others; complex, object or more than 2-D arrays; unknown or repeated
         features; files that are missing, empty or unreadable.
     ColumnError
         Columns of text or dates, without a name, or constant (if `fitting`).
@@ -277,9 +278,10 @@ def _require_finite(table: Table, name: str, missing: str) -> None:
         if np.isfinite(table.values.sum()):  # one pass without a temporary: NaN and infinity survive a sum
             return
     if missing == "marginalise":
-        bad = [_first_bad(np.where(np.isnan(block), 0, block), start) for start, block in _numbered_blocks(table.values)]
+        blocks = ((start, np.where(np.isnan(block), 0, block)) for start, block in _numbered_blocks(table.values))
     else:
-        bad = [_first_bad(block, start) for start, block in _numbered_blocks(table.values)]
+        blocks = _numbered_blocks(table.values)
+    bad = [_first_bad(block, start) for start, block in blocks]
     count = sum(n for n, *_ in bad)
     if count == 0:  # finite cells whose sum overflows
         return

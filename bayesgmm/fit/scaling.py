@@ -9,7 +9,6 @@ from bayesgmm.fit.moments import moments
 from bayesgmm.priors import Prior
 from bayesgmm.priors import prior as prior_of
 
-
 _SINGULAR = (
     "the features are linearly dependent (their covariance is singular), so a prior cannot be scaled by the data: drop "
     "a feature that the others determine, or give the prior its constants"

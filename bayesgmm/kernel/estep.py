@@ -63,8 +63,8 @@ def e_step(x, mixture, case_weights=None, *, assign="soft", seed=None, responsib
 
     References
     ----------
-    Dempster, Laird & Rubin (1977); missing cells: Ghahramani & Jordan (1994); the gradient identity is Fisher's (see Efron's discussion there); classification
-    EM: Celeux & Govaert (1992).
+    Dempster, Laird & Rubin (1977); missing cells: Ghahramani & Jordan (1994). The gradient identity is
+    Fisher's (see Efron's discussion there); classification EM: Celeux & Govaert (1992).
 
     Examples
     --------

@@ -94,8 +94,8 @@ def _estep_numba(op, node, **kwargs):
             cells, offsets = _packed(x, order, starts, features)
             weights, grouped = row_weights[order], np.empty(n)
             walk_patterns(_at(cells), _at(offsets), _at(starts), _at(features), features.shape[0], d, k, f, d,
-                          _at(log_weights), _at(means), _at(factors), _at(weights), n, 0, _at(grouped), n, 0, 0, _at(sums),
-                          _at(m0), _at(m1), _at(m2), start)  # fmt: skip
+                          _at(log_weights), _at(means), _at(factors), _at(weights), n, 0, _at(grouped), n, 0, 0,
+                          _at(sums), _at(m0), _at(m1), _at(m2), start)  # fmt: skip
             for i in range(n):
                 log_prob[order[i]] = grouped[i]
             _hold(cells, offsets, weights, starts, features)

@@ -49,7 +49,8 @@ def test_what_is_not_stored_is_compiled(tmp_path):
 
 
 def test_threads_that_ask_first_at_the_same_time_all_get_the_function():
-    code = "import threading, numpy as np; from bayesgmm.kernel.library import WALK, function; b = threading.Barrier(4); "
+    code = "import threading, numpy as np; from bayesgmm.kernel.library import WALK, function; "
+    code += "b = threading.Barrier(4); "
     code += "t = [threading.Thread(target=lambda: (b.wait(), function(WALK['dd']))) for _ in range(4)]; "
     code += "[i.start() for i in t]; [i.join() for i in t]; print('done')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -44,7 +44,6 @@ def assert_goes_the_general_way(model, before):
     assert abs(edited - before) > 1e-6
 
 
-
 def test_unedited_it_is_vouched_for_and_stays_so(model):
     native = density_of(model)
     assert native is not None and density_of(model) is not None

@@ -89,7 +89,8 @@ def density(enter, leave):
         inside = _begin(result, t, slope)
         if inside:
             _pass(p[0], p[1], p[2], p[3], p[4], d, k, f, width, memory, memory + at.means, memory + at.factors, p[9],
-                  p[10], 0, 0, 0, 0, 0, value, memory + at.m0, memory + at.m1, memory + at.m2, memory + at.walk)  # fmt: skip
+                  p[10], 0, 0, 0, 0, 0, value, memory + at.m0, memory + at.m1, memory + at.m2,
+                  memory + at.walk)  # fmt: skip
             leave(point, constants, t, slope)
             inside = _is_finite(result, slope)
         _free(room)
