@@ -58,22 +58,6 @@ def test_a_potential_is_added(model):
     assert_goes_the_general_way(model, before)
 
 
-def test_a_constant_of_the_prior_is_replaced_in_the_graph(model):
-    before, means = surface_density(model), model["means"]
-    place = 2  # rng, size, mean, covariance
-    means.owner.inputs[place] = pt.constant(np.array([30.0, 1.0]))
-    assert_goes_the_general_way(model, before)
-
-
-def test_a_constant_in_the_graph_is_changed_in_place(model):
-    before, centre = surface_density(model), model["means"].owner.inputs[2]
-    while centre.owner is not None:
-        centre = centre.owner.inputs[0]
-    centre.data.setflags(write=True)
-    centre.data[...] = 40.0
-    assert_goes_the_general_way(model, before)
-
-
 def test_the_priors_own_array_is_changed_behind_its_back(x):
     prior = bg.scale_prior("conjugate", x, 2)
     model = finite_mixture(x, 2, prior=prior)
@@ -154,14 +138,3 @@ def test_a_deterministic_is_replaced(x):
     with model:
         pm.Deterministic("spread", model["variances"].sum())
     assert declaration(model) is None
-
-
-def test_other_case_weights_are_put_in(x):
-    model = finite_mixture(x, 2, case_weights=np.ones(len(x)))
-    before = surface_density(model)
-    weights = model["x"].owner.inputs[5]
-    while weights.owner is not None:
-        weights = weights.owner.inputs[0]
-    weights.data.setflags(write=True)
-    weights.data[:10] = 3.0
-    assert_goes_the_general_way(model, before)
