@@ -97,11 +97,11 @@ def declare(model: pm.Model, prior: Prior, family: Family) -> pm.Model:
 
     Examples
     --------
-    >>> import numpy as np
+    >>> import bayesgmm as bg
     >>> from bayesgmm.models import finite_mixture
-    >>> model = finite_mixture(np.array([[0.0], [1.0], [5.0], [6.0]]), 2)
-    >>> declaration(model).family.alias
-    'full'
+    >>> model = finite_mixture(bg.load_dataset("faithful"), 2)
+    >>> [v.name for v in model.free_RVs]
+    ['weights', 'covariances', 'means']
     """
     # A copy: the prior's arrays may be changed behind its back.
     _declared[model] = Declaration(deepcopy(prior), family, Signature.of(model))
