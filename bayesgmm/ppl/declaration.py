@@ -100,8 +100,8 @@ def declare(model: pm.Model, prior: Prior, family: Family) -> pm.Model:
     >>> import bayesgmm as bg
     >>> from bayesgmm.models import finite_mixture
     >>> model = finite_mixture(bg.load_dataset("faithful"), 2)
-    >>> [v.name for v in model.free_RVs]
-    ['weights', 'covariances', 'means']
+    >>> declaration(model).family.alias
+    'full'
     """
     # A copy: the prior's arrays may be changed behind its back.
     _declared[model] = Declaration(deepcopy(prior), family, Signature.of(model))
