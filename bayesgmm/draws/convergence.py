@@ -56,7 +56,7 @@ def _varies(values: np.ndarray) -> np.ndarray:
 
 
 def _judged(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    import arviz as az
+    from arviz_stats import ess, rhat  # arviz itself would load its figures, and matplotlib
 
     n_draws = values.shape[2]
     parts = values if values.shape[1] > 1 else values[:, :, : n_draws // 2 * 2].reshape(len(values), 2, -1)
@@ -64,8 +64,8 @@ def _judged(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return np.ones(len(values)), np.zeros(len(values)), np.zeros(len(values))
     axes = {"chain_axis": 1, "draw_axis": 2}
     with np.errstate(all="ignore"):
-        r_hat = az.rhat(parts, method="rank", **axes)
-        bulk = az.ess(values, method="bulk", **axes)
-        tail = az.ess(values, method="tail", prob=_TAILS, **axes)
+        r_hat = rhat(parts, method="rank", **axes)
+        bulk = ess(values, method="bulk", **axes)
+        tail = ess(values, method="tail", prob=_TAILS, **axes)
     # A chain that never moves has no variance within: R-hat is then 0/0 or x/0, and ESS is undefined.
     return np.nan_to_num(r_hat, nan=np.inf, posinf=np.inf), np.nan_to_num(bulk), np.nan_to_num(tail)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.draws.mixtures import MixtureDraws, group_of
-from bayesgmm.kernel import Incomplete, e_step
 
 ANCHORS = 5
 # Beyond this many features the overall covariance is watched on its diagonal alone.
@@ -43,7 +42,7 @@ def quantities(draws, mixtures: MixtureDraws) -> dict[str, np.ndarray]:
     rows = observed_rows(draws, mixtures.features)
     if rows is not None:
         places = anchors(rows)
-        at = log_prob(rows[places], mixtures)
+        at = mixtures.log_prob(rows[places])
         found |= {f"log density at row {n}": at[:, i] for i, n in enumerate(places)}
     return found
 
@@ -55,12 +54,6 @@ def overall_moments(mixtures: MixtureDraws) -> tuple[np.ndarray, np.ndarray]:
     apart = mixtures.means - mean[:, None]
     between = np.einsum("mk,mki,mkj->mij", weights, apart, apart)
     return mean, between + np.einsum("mk,mkij->mij", weights, mixtures.covariances)
-
-
-def log_prob(x: np.ndarray, mixtures: MixtureDraws) -> np.ndarray:
-    """log p(x_n) under each draw (M, N); missing cells (NaN) are summed out."""
-    rows = Incomplete.of(x) if np.isnan(x).any() else x
-    return np.array([e_step(rows, draw)[0] for draw in mixtures.evaluables()])
 
 
 def anchors(x: np.ndarray) -> np.ndarray:

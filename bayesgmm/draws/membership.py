@@ -6,7 +6,6 @@ import numpy as np
 
 from bayesgmm.draws.invariants import observed_rows
 from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
-from bayesgmm.kernel import Incomplete, e_step
 
 # Doubles of responsibilities held at once.
 _BLOCK = 8_000_000
@@ -90,11 +89,7 @@ def _by_blocks(rows: np.ndarray, mixtures: MixtureDraws, **how) -> dict[str, np.
 
 def _block(x: np.ndarray, mixtures: MixtureDraws, *, new: bool, ci_prob: float) -> dict[str, np.ndarray]:
     """What `membership` says of some rows: (n, K) each."""
-    r = np.empty((len(mixtures), len(x), mixtures.n_components))
-    log_prob = np.empty((len(mixtures), len(x)))
-    rows = Incomplete.of(x) if np.isnan(x).any() else x
-    for m, draw in enumerate(mixtures.evaluables()):
-        log_prob[m], _, r[m] = e_step(rows, draw, responsibilities=True)
+    log_prob, r = mixtures.log_prob(x, responsibilities=True)
     mean = r.mean(axis=0)
     probability = _predictive(r, log_prob) if new else mean
     tail = 0.5 * (1.0 - ci_prob)

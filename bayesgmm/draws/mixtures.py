@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.kernel import Whitening
+from bayesgmm.kernel import Incomplete, Whitening, log_probs
 from bayesgmm.mixture import Mixture
 
 DIMS = {
@@ -67,17 +67,31 @@ class MixtureDraws:
             m, k = np.argwhere(bad)[0]
             raise ValueError(f"covariances is not positive definite in {self._where(m)}, component {k}") from None
 
-    def evaluables(self) -> Iterator[Evaluable]:
-        """The draws one by one, each as something `bayesgmm.kernel.e_step` takes."""
+    @cached_property
+    def log_weights(self) -> np.ndarray:
+        """log π (M, K)."""
         with np.errstate(divide="ignore"):
-            log_weights = np.log(self.weights)
+            return np.log(self.weights)
+
+    @cached_property
+    def factors(self) -> np.ndarray:
+        """`scale_trils` as `Whitening` keeps them: (M, F, D, D), or diagonals (M, F, D); F = 1 where all are equal."""
         factors = self.scale_trils
         if (factors == factors[:, :1]).all():
-            factors = np.ascontiguousarray(factors[:, :1])
+            factors = factors[:, :1]
         if not np.tril(factors, -1).any():
-            factors = np.ascontiguousarray(np.diagonal(factors, axis1=-2, axis2=-1))
+            factors = np.diagonal(factors, axis1=-2, axis2=-1)
+        return np.ascontiguousarray(factors)
+
+    def evaluables(self) -> Iterator[Evaluable]:
+        """The draws one by one, each as something `bayesgmm.kernel.e_step` takes."""
         for m in range(len(self)):
-            yield Evaluable(log_weights[m], self.means[m], Whitening(factors[m]))
+            yield Evaluable(self.log_weights[m], self.means[m], Whitening(self.factors[m]))
+
+    def log_prob(self, x: np.ndarray, *, responsibilities=False):
+        """log p(x_n) of rows x (N, D) under each draw (M, N), and r (M, N, K); missing cells (NaN) are summed out."""
+        rows = Incomplete.of(x) if np.isnan(x).any() else x
+        return log_probs(rows, self.log_weights, self.means, self.factors, responsibilities=responsibilities)
 
     def mixture(self, m: int) -> Mixture:
         """Draw m (counted through the chains) as a `Mixture`."""

@@ -56,7 +56,7 @@ def summary(draws, *, var_names=None, ci_prob: float | None = None):
 
 def parameter_table(draws, *, var_names=None, ci_prob: float | None = None, ci_kind: str | None = None):
     """`summary` without the verdict: ArviZ's own data frame, each covariance once."""
-    import arviz as az
+    import arviz_stats
 
     features = read(draws).features
     posterior = named(posterior_of(draws))
@@ -67,7 +67,7 @@ def parameter_table(draws, *, var_names=None, ci_prob: float | None = None, ci_k
         raise ValueError(f"the posterior has no variable {missing[0]!r}; it has {have}")
     # ArviZ divides zero by zero for what never varies; NaN is the right answer there.
     with np.errstate(all="ignore"):
-        table = az.summary(posterior[names], ci_prob=ci_prob, ci_kind=ci_kind)
+        table = arviz_stats.summary(posterior[names], ci_prob=ci_prob, ci_kind=ci_kind)
     return table.drop(index=_duplicates(posterior.sizes["component"], features), errors="ignore")
 
 

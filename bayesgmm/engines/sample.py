@@ -68,14 +68,13 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
 def _with_log_likelihood(tree):
     import xarray as xr
 
-    from bayesgmm.draws.invariants import log_prob
     from bayesgmm.draws.mixtures import read
 
     x, posterior = tree["observed_data"]["x"], tree["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"], x.sizes["obs"])
     if shape[0] * shape[1] * shape[2] > MOST_LOG_LIKELIHOOD:
         return tree
-    values = log_prob(x.values, read(tree)).reshape(shape)
+    values = read(tree).log_prob(x.values).reshape(shape)
     if "case_weights" in tree["constant_data"]:
         values = values * tree["constant_data"]["case_weights"].values
     coords = {"chain": posterior["chain"], "draw": posterior["draw"], "obs": x["obs"]}
