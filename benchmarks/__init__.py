@@ -9,5 +9,6 @@ A piece is a module with a ``TITLE`` and ``measure(quick) -> list[Table]``, whic
 ``gradients``  value and gradient in PyTensor beside stock PyMC
 ``memory``     peak extra memory of a fit
 ``start``      from ``import bayesgmm`` to the printed fit, in a fresh process
+``imports``    call by call, what is waited for, and the heavy packages that each loads
 ``posterior``  the main job beside stock PyMC
 """

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.tables import Table, changes
 
 HERE = Path(__file__).parent
-PIECES = ("machine", "passes", "growth", "fits", "gradients", "memory", "start", "sampling", "posterior")
+PIECES = ("machine", "passes", "growth", "fits", "gradients", "memory", "start", "imports", "sampling", "posterior")
 PACKAGES = ("bayesgmm", "scikit-learn", "numpy", "scipy", "numba", "llvmlite", "pymc", "pytensor", "nutpie", "arviz")
 
 

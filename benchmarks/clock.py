@@ -47,11 +47,12 @@ def against(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.median(theirs / ours))
 
 
-def fresh(module: str, *arguments, cold: bool = False) -> dict:
+def fresh(module: str, *arguments, cold: bool = False) -> dict | list:
     """Run a module in a new process and read the JSON of its last line; ``cold`` gives it an empty PyTensor cache."""
     with tempfile.TemporaryDirectory() as empty:
         flags = {"PYTENSOR_FLAGS": f"base_compiledir={empty}"} if cold else {}
         command = [sys.executable, "-W", "ignore", "-m", module, *map(str, arguments)]
+        flags["PYTHONDONTWRITEBYTECODE"] = ""  # or imports would be timed as they are without byte code
         done = subprocess.run(command, env=os.environ | flags, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{module} failed: {done.stderr[-2000:]}")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.clock import ROOT
+from benchmarks.clock import fresh
 from benchmarks.tables import Table
 
 TITLE = "From the import to the printed fit"
-READ = "import json, sys, time; import numpy as np; x = np.load(sys.argv[1]); start = time.perf_counter()\n"
-DONE = "\nprint(); print(json.dumps(time.perf_counter() - start))"
 JOBS = {
     "ours: import, fit_mle, print": "import bayesgmm as bg\nprint(bg.fit_mle(x, 2, seed=1))",
     "scikit-learn: import, fit, print": (
@@ -36,11 +31,8 @@ AT_MOST = {"ours: import, fit_mle, print": 1.5}
 def run(code: str, rows: Path) -> tuple[float, float]:
     """Seconds from the first import after NumPy's to the end, and of the whole process."""
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", READ + code + DONE, rows], cwd=ROOT, capture_output=True, text=True)
-    took = time.perf_counter() - start
-    if done.returncode:
-        raise RuntimeError(f"a job of start.py failed: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1]), took
+    *_, job = fresh("benchmarks.walk", f"import numpy as np; x = np.load({str(rows)!r})", code)
+    return job["wall"], time.perf_counter() - start
 
 
 def measure(quick: bool = False) -> list[Table]:

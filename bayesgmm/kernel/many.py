@@ -47,15 +47,16 @@ def log_probs(x, log_weights, means, factors, *, responsibilities=False):
     >>> means = np.array([[[0.0], [5.0]], [[1.0], [5.0]]])
     >>> log_probs(np.zeros((1, 1)), np.log(np.full((2, 2), 0.5)), means, np.ones((2, 2, 1))).round(4)
     array([[-1.6121],
-           [-2.1118]])
+           [-2.1121]])
     """
     x = x if isinstance(x, Incomplete) else np.require(x, float, "A")
     _require_shapes(x, log_weights, means, factors)
     shape = len(means), len(x)
     log_prob = np.empty(shape)
     r = np.zeros((*shape, means.shape[1])) if responsibilities else np.empty((shape[0], 0, 0))
-    fill = _fill_incomplete if isinstance(x, Incomplete) else _fill
-    fill(x, log_weights, means, factors, log_prob, r)
+    if log_prob.size:
+        fill = _fill_incomplete if isinstance(x, Incomplete) else _fill
+        fill(x, log_weights, means, factors, log_prob, r)
     return (log_prob, r) if responsibilities else log_prob
 
 
