@@ -9,7 +9,9 @@ One rule
 
 A reader's walk
     ``models/finite.py`` (the story as text) → ``fit/em.py`` (the loop) → ``kernel`` (the pass over the rows);
-    sampling: ``engines/nuts.py`` → ``ppl/marginal.py`` → ``ppl/op.py``, whose pullback is Fisher's identity.
+    sampling: ``engines/nuts.py`` → ``engines/ways.py``, the two ways to a story's log density: ``engines/density``,
+    native, for the stories of the package; ``ppl/marginal.py`` → ``ppl/op.py``, whose pullback is Fisher's identity,
+    for any other.
 
 Rooms, each may import those before it
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
@@ -19,8 +21,8 @@ Rooms, each may import those before it
     ``data``      how data arrive: arrays, frames, files; checks; the shipped data sets
     ``ppl``       the PyMC language: MarginalGaussianMixture and its Op, InverseWishart, declarations
     ``fit``       point estimates: EM, starts, MAP of any story
-    ``draws``     what a posterior says: labels, summary, diagnose, membership
-    ``engines``   posterior draws: NUTS
+    ``draws``     what a posterior says: labels, summary, diagnose, membership, missing cells
+    ``engines``   posterior draws: NUTS; ``engines.density`` the stories' log densities, one file a prior
     ``comparison``  MLE beside Bayes
     ``plots``     figures; the only room that imports matplotlib
     ``workflow``, ``cli``  the main job and the command line

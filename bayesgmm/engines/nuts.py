@@ -39,7 +39,7 @@ class _Starts:
 
     def __call__(self, seed=None) -> np.ndarray:
         noise = np.random.default_rng(seed).standard_normal(len(self.mode)).clip(-2, 2)
-        return self.mode + DISPERSION * self.scale @ noise
+        return self.mode + DISPERSION * (self.scale @ noise if self.scale.ndim == 2 else self.scale * noise)
 
 
 def _wait(running):

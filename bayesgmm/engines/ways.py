@@ -134,9 +134,9 @@ def _begin_anywhere(model, surface):
 
 
 def _scale(density, mode):
-    """A factor of the inverse curvature at a mode; a small step where there are too many variables to find it."""
+    """A factor (p, p) of the inverse curvature at a mode; a small step (p,) where p is too large to find it."""
     if len(mode) > _MOST_FOR_CURVATURE:
-        return np.full((1, 1), 0.01)
+        return np.full(len(mode), 0.01)
     return _inverse_factor(-hessian(density, mode))
 
 

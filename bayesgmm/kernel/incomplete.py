@@ -50,9 +50,7 @@ class Incomplete:
         """Group rows x (N, D), NaN where a cell is missing."""
         x = np.asarray(x, dtype=float)
         observed = ~np.isnan(x)
-        bits = np.packbits(observed, axis=1)
-        # Complete rows first, so that their group is the largest and stands alone where nothing is missing.
-        patterns, group = np.unique(~bits, axis=0, return_inverse=True)
+        patterns, group = np.unique(np.packbits(~observed, axis=1), axis=0, return_inverse=True)
         group = group.ravel()
         order = np.argsort(group, kind="stable")
         starts = np.concatenate(([0], np.cumsum(np.bincount(group, minlength=len(patterns)))))

@@ -98,7 +98,7 @@ def _probe(k, means, factor, z, directions, offsets):
             _add_unit(_solve(factor, means, other, k, z[n_probes]), v)
         for before in range(p):
             _remove(z[before], v)
-        length = math.sqrt(_dot(v, v))
+        length = math.sqrt(dot(v, v))
         for j in range(n_features):
             v[j] = v[j] / length if length > 0 else 0.0
     for p in range(n_probes):
@@ -128,9 +128,9 @@ def _solve(factor, means, other, k, z):
 @njit(**EXACT)
 def _add_unit(z, v):
     """Add z / |z| to v, turned to v's side: opposite directions must not cancel."""
-    length = math.sqrt(_dot(z, z))
+    length = math.sqrt(dot(z, z))
     if length > 0:
-        sign = -1.0 if _dot(z, v) < 0 else 1.0
+        sign = -1.0 if dot(z, v) < 0 else 1.0
         for j in range(z.shape[0]):
             v[j] += sign * z[j] / length
 
@@ -138,13 +138,13 @@ def _add_unit(z, v):
 @njit(**EXACT)
 def _remove(unit, v):
     """Take from v what lies along a unit vector."""
-    along = _dot(unit, v)
+    along = dot(unit, v)
     for j in range(v.shape[0]):
         v[j] -= along * unit[j]
 
 
 @njit(**EXACT)
-def _dot(a, b):
+def dot(a, b):
     s = 0.0
     for j in range(a.shape[0]):
         s += a[j] * b[j]

@@ -20,6 +20,7 @@ from bayesgmm.kernel import plan, sizes  # noqa: F401 (sizes lets compiled code 
 from bayesgmm.kernel.compiler import external
 from bayesgmm.kernel.library import WALK
 from bayesgmm.kernel.options import EXACT
+from bayesgmm.kernel.parameters import dot
 from bayesgmm.kernel.views import d1, d2, d3, i1, i2
 
 _walk = external(WALK["dd"])
@@ -120,11 +121,11 @@ def _decompose(factor, features, n, turn, small):
             small[a, b] = 0.0
         for _ in range(2):
             for b in range(a):
-                s = _dot(turn[b], v)
+                s = dot(turn[b], v)
                 small[a, b] += s
                 for j in range(d):
                     v[j] -= s * turn[b, j]
-        length = math.sqrt(_dot(v, v))
+        length = math.sqrt(dot(v, v))
         small[a, a] = length
         for j in range(d):
             v[j] /= length
@@ -157,14 +158,6 @@ def _carry(features, n, turns, n0, n1, n2, half, m0, m1, m2):
             for a in range(n):
                 m1[k, features[a]] += n1[k, a]
                 m2[k, features[a], 0] += n2[k, a, 0] - n0[k]
-
-
-@njit(**EXACT)
-def _dot(a, b):
-    s = 0.0
-    for j in range(a.shape[0]):
-        s += a[j] * b[j]
-    return s
 
 
 @njit(**EXACT)

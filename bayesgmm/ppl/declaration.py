@@ -63,7 +63,8 @@ def _ancestors(variables) -> tuple[list, list[bytes]]:
         data = variable.get_value(borrow=True) if hasattr(variable, "get_value") else getattr(variable, "data", None)
         # The state of a random number generator is no part of the density.
         if isinstance(data, np.ndarray | np.number):
-            numbers.append(hashlib.blake2b(np.ascontiguousarray(data)).digest())
+            kind = f"{data.dtype} {data.shape}".encode()
+            numbers.append(kind + hashlib.blake2b(np.ascontiguousarray(data)).digest())
     return found, numbers
 
 

@@ -93,3 +93,11 @@ def test_bad_arguments_are_refused_with_a_sentence(faithful):
         bg.sample(faithful, engine="hmc")
     with pytest.raises(ValueError, match="draws must be an integer of at least 1, not 0"):
         bg.sample(faithful, draws=0)
+
+
+def test_where_there_are_too_many_variables_for_the_curvature_chains_still_start(monkeypatch, faithful):
+    from bayesgmm.engines import ways
+
+    monkeypatch.setattr(ways, "_MOST_FOR_CURVATURE", 5)
+    found = bg.sample(faithful, draws=200, tune=300, seed=1, progress=False)
+    assert found.attrs["density"] == "native" and not found["sample_stats"]["diverging"].any()

@@ -6,6 +6,7 @@ import pytensor.tensor as pt
 import pytest
 from pymc.distributions import transforms
 from pytensor.compile.mode import Mode
+from pytensor.graph.traversal import ancestors
 
 import bayesgmm as bg
 from bayesgmm.engines.density import density_of
@@ -55,6 +56,28 @@ def test_a_potential_is_added(model):
     before = surface_density(model)
     with model:
         pm.Potential("extra", -3.0 * model["weights"][0])
+    assert_goes_the_general_way(model, before)
+
+
+def centre_of_the_means(model):
+    """m₀ (D,), the constant in the graph."""
+    found = [v for v in ancestors([model["means"]]) if isinstance(v, pt.TensorConstant) and v.data.shape == (2,)]
+    (centre,) = (v for v in found if v.dtype == "float64")
+    return centre
+
+
+def test_a_constant_in_the_graph_is_changed_in_place(model):
+    before, centre = surface_density(model), centre_of_the_means(model)
+    centre.data.setflags(write=True)
+    centre.data[...] = 40.0
+    assert_goes_the_general_way(model, before)
+
+
+def test_a_constant_in_the_graph_is_replaced(model):
+    before, centre = surface_density(model), centre_of_the_means(model)
+    for variable in ancestors([model["means"]]):
+        if variable.owner is not None and centre in variable.owner.inputs:
+            variable.owner.inputs[variable.owner.inputs.index(centre)] = pt.constant(np.array([30.0, 1.0]))
     assert_goes_the_general_way(model, before)
 
 

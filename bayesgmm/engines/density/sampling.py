@@ -51,8 +51,4 @@ class NativeModel(CompiledModel):
         keep = _lib.ExpandFunc(n, n, address(KEEP), problem, self)
         sizes, dims = {DIM: n}, {POINT: (DIM,)}
         variables = _lib.PyVariable.new_variables([POINT], ["float64"], [(n,)], sizes, dims)
-
-        def no_adapter(*args, **kwargs):
-            raise NotImplementedError("normalizing flows are not available for a native density")
-
-        return _lib.PyMcModel(density, keep, variables, n, sizes, self.coords, self.start, no_adapter)
+        return _lib.PyMcModel(density, keep, variables, n, sizes, self.coords, self.start, None)
