@@ -134,7 +134,7 @@ def run(
         with stopwatch("posterior mode (MAP)", has_bar=True):
             model = finite_mixture(table, n_components, covariance_type=covariance_type)
             map_ = bg.fit_map(model, **common)
-        with stopwatch("posterior (compile, NUTS)", has_bar=True):
+        with stopwatch("posterior (NUTS)", has_bar=True):
             posterior = bg.sample(model, draws=draws, tune=tune, chains=chains, **common)
         with stopwatch("summary"):
             diagnosis, comparison = bg.diagnose(posterior), bg.compare(mle, map_, posterior)
