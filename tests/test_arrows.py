@@ -9,10 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-CHAIN = ("kernel", "mixture", "families", "priors", "data", "ppl", "fit")
+CHAIN = ("kernel", "mixture", "families", "priors", "data", "tape", "ppl", "fit")
 CORE = {room: set(CHAIN[: i + 1]) for i, room in enumerate(CHAIN)}
 MAY_IMPORT = {
     **CORE,
+    "tape": {"kernel", "tape"},
     "draws": {"kernel", "mixture", "data", "draws"},
     "engines": {*CHAIN, "draws", "engines"},
     "comparison": {*CHAIN, "draws", "engines", "comparison"},
