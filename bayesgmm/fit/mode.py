@@ -56,7 +56,7 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     True
     """
     from bayesgmm.ppl.declaration import declaration
-    from bayesgmm.ppl.surface import observed_mixture
+    from bayesgmm.ppl.observed import observed_mixture
 
     observed, rng = observed_mixture(model), np.random.default_rng(seed)
     starts, known = at_least_one(starts, "starts"), declaration(model)
@@ -75,10 +75,16 @@ def _climb_any(model, begin) -> Fit:
 
     for alpha in _concentrations(model):
         refuse_unbounded(alpha)
-    surface, census, best = Surface(model), [], None
+    surface = Surface(model)
+    return _fit(surface, *highest(surface, begin, jacobian=False))
+
+
+def highest(surface, begin, *, jacobian: bool) -> tuple[np.ndarray, list[float], bool, tuple[Start, ...]]:
+    """The highest mode of a `Surface` that climbs from statistics reach: (u, history, converged, census)."""
+    census, best = [], None
     for stats in begin:
         try:
-            u, history, converged = ascend(surface, stats, jacobian=False)
+            u, history, converged = ascend(surface, stats, jacobian=jacobian)
         except np.linalg.LinAlgError as error:
             census.append(Start(np.nan, 0, False, str(error)))
             continue
@@ -87,7 +93,7 @@ def _climb_any(model, begin) -> Fit:
             best = u, history, converged
     if best is None:
         raise ValueError(f"no start reached a mode of the posterior density: {census[0].note}")
-    return _fit(surface, *best, tuple(census))
+    return *best, tuple(census)
 
 
 def _fit(surface, u, history, converged, census) -> Fit:
@@ -120,7 +126,7 @@ def ascend(surface, stats: Stats, *, jacobian: bool) -> tuple[np.ndarray, list[f
     with threadpool_limits(1):
         first = minimize(_turned(lambda u: surface.expected(u, stats, jacobian=jacobian)), surface.start, jac=True,
                          method="L-BFGS-B", options={"maxiter": 200})  # fmt: skip
-        return summit(lambda u: surface.log_posterior(u, jacobian=jacobian)[:2], first.x, len(surface.rows))
+        return summit(surface.to_climb(jacobian=jacobian), first.x, len(surface.rows))
 
 
 def summit(density, u, n_obs: int) -> tuple[np.ndarray, list[float], bool]:

@@ -21,7 +21,8 @@ class Signature(NamedTuple):
     """Everything that decides a model's density and what its draws report: an edit of the model changes it."""
 
     parts: tuple  # variables, values, transforms, and every node they are made from
-    numbers: tuple[bytes, ...]  # digests of constants and data
+    constants: tuple[bytes, ...]  # digests of the numbers in it
+    data: tuple[bytes, ...]  # digests of shared variables, which may be set to others
 
     @classmethod
     def of(cls, model: pm.Model) -> Signature:
@@ -30,16 +31,20 @@ class Signature(NamedTuple):
         values = [model.rvs_to_values.get(v) for v in roots]
         transforms = [model.rvs_to_transforms.get(v) for v in roots]
         names = (len(model.free_RVs), len(model.observed_RVs), len(model.potentials), *(v.name for v in roots))
-        nodes, numbers = _ancestors([*roots, *(v for v in values if v is not None)])
-        return cls((*roots, *values, *transforms, *nodes, *names), tuple(numbers))
+        nodes, constants, data = _ancestors([*roots, *(v for v in values if v is not None)])
+        return cls((*roots, *values, *transforms, *nodes, *names), tuple(constants), tuple(data))
 
-    def __eq__(self, other):
+    def has_graph_of(self, other: Signature) -> bool:
+        """Whether both speak of the same model, whatever its data are."""
         # Equality of PyTensor variables is symbolic, so parts are compared by identity.
         return (
             len(self.parts) == len(other.parts)
             and all(a is b or (isinstance(a, str | int) and a == b) for a, b in zip(self.parts, other.parts))
-            and self.numbers == other.numbers
+            and self.constants == other.constants
         )
+
+    def __eq__(self, other):
+        return self.has_graph_of(other) and self.data == other.data
 
     def __ne__(self, other):
         return not self == other
@@ -47,9 +52,9 @@ class Signature(NamedTuple):
     __hash__ = None
 
 
-def _ancestors(variables) -> tuple[list, list[bytes]]:
-    """Every variable that others are made from, with the operation that makes it, and digests of numbers."""
-    found, numbers, seen, stack = [], [], set(), list(variables)
+def _ancestors(variables) -> tuple[list, list[bytes], list[bytes]]:
+    """Every variable that others are made from, with the operation that makes it, and digests of constants and data."""
+    found, constants, data, seen, stack = [], [], [], set(), list(variables)
     while stack:
         variable = stack.pop()
         found.append(variable)
@@ -60,12 +65,13 @@ def _ancestors(variables) -> tuple[list, list[bytes]]:
             found.append(variable.owner.op)
             stack.extend(variable.owner.inputs)
             continue
-        data = variable.get_value(borrow=True) if hasattr(variable, "get_value") else getattr(variable, "data", None)
+        shared = hasattr(variable, "get_value")
+        value = variable.get_value(borrow=True) if shared else getattr(variable, "data", None)
         # The state of a random number generator is no part of the density.
-        if isinstance(data, np.ndarray | np.number):
-            kind = f"{data.dtype} {data.shape}".encode()
-            numbers.append(kind + hashlib.blake2b(np.ascontiguousarray(data)).digest())
-    return found, numbers
+        if isinstance(value, np.ndarray | np.number):
+            kind = f"{value.dtype} {value.shape}".encode()
+            (data if shared else constants).append(kind + hashlib.blake2b(np.ascontiguousarray(value)).digest())
+    return found, constants, data
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,8 @@ from pytensor.compile.mode import Mode
 import bayesgmm as bg
 from bayesgmm.models import finite_mixture
 from bayesgmm.ppl import declaration
-from bayesgmm.ppl.surface import StoryError, Surface
+from bayesgmm.ppl.observed import StoryError
+from bayesgmm.ppl.surface import Surface
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 PYTHON = Mode(linker="py", optimizer="fast_compile")
