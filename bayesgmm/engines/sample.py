@@ -18,9 +18,10 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     model : pymc.Model
         A story: one observed `MarginalGaussianMixture`.
     engine : {"auto", "nuts"}
-        The No-U-Turn sampler of nutpie, the only engine so far, is what "auto" takes. The log density of a story
-        that declares its prior is native, and nothing is compiled; that of any other, or of one edited since, is
-        compiled from its PyMC graph. The attribute ``density`` says which.
+        The No-U-Turn sampler of nutpie, the only engine so far, is what "auto" takes. Nothing is
+        compiled for it: the log density of a story that declares its prior is native, and that of any other, or of
+        one edited since, is traced from its PyMC graph. Only a graph with an operation for which there is no
+        instruction is compiled. The attribute ``density`` says which.
     draws, tune, chains : int
         Draws kept and warm-up draws of each chain; chains.
     seed : int, optional

@@ -14,7 +14,7 @@ def dressed(tree, model, *, density: str, seed: int):
 
     import bayesgmm
     from bayesgmm.ppl.declaration import declaration
-    from bayesgmm.ppl.surface import observed_mixture
+    from bayesgmm.ppl.observed import observed_mixture
 
     observed = observed_mixture(model)
     coords = {"obs": range(len(observed.x)), "feature": range(observed.x.shape[1])}

@@ -117,7 +117,7 @@ _FORMS = {Conjugate: conjugate}
 def density_of(model) -> Density | None:
     """The native density of a story, or None where nothing vouches that it would be the model's own."""
     from bayesgmm.ppl.declaration import declaration
-    from bayesgmm.ppl.surface import observed_mixture
+    from bayesgmm.ppl.observed import observed_mixture
 
     known = declaration(model)
     if known is None or type(known.prior) not in _FORMS:

@@ -10,7 +10,6 @@ from nutpie import _lib
 from nutpie.sample import CompiledModel
 
 from bayesgmm.engines.density.blocks import KEEP
-from bayesgmm.engines.density.native import Density
 from bayesgmm.kernel.library import address
 
 # The one variable of the draws: the unconstrained vector.
@@ -21,7 +20,7 @@ POINT, DIM = "u", "position"
 class NativeModel(CompiledModel):
     """What nutpie samples; `start` maps a seed to a starting point u (p,)."""
 
-    density: Density
+    density: object  # with a size and a C pointer
     start: Callable[[int], np.ndarray]
 
     @property
