@@ -9,9 +9,10 @@ One rule
 
 A reader's walk
     ``models/finite.py`` (the story as text) → ``fit/em.py`` (the loop) → ``kernel`` (the pass over the rows);
-    sampling: ``engines/nuts.py`` → ``engines/ways.py``, the two ways to a story's log density: ``engines/density``,
-    native, for the stories of the package; ``ppl/marginal.py`` → ``ppl/op.py``, whose pullback is Fisher's identity,
-    for any other.
+    sampling: ``engines/nuts.py`` → ``engines/ways.py``, the ways to a story's log density: ``engines/density``,
+    native, for the stories of the package; ``ppl/surface.py`` → ``ppl/trace.py`` → ``tape``, traced from the PyMC
+    graph, for any other. All climb the same gradient, by Fisher's identity, as does the Op of
+    ``ppl/marginal.py`` → ``ppl/op.py`` when PyMC itself evaluates a story.
 
 Rooms, each may import those before it
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
@@ -19,7 +20,8 @@ Rooms, each may import those before it
     ``families``  how Σ_k may be built: full, tied, diag, spherical
     ``priors``    priors as values: formulas, log density, closed-form updates
     ``data``      how data arrive: arrays, frames, files; checks; the shipped data sets
-    ``ppl``       the PyMC language: MarginalGaussianMixture and its Op, InverseWishart, declarations
+    ``tape``      small graphs as lists of instructions for one compiled loop: a program, and how it is written
+    ``ppl``       the PyMC language: MarginalGaussianMixture and its Op, InverseWishart, declarations, traces
     ``fit``       point estimates: EM, starts, MAP of any story
     ``draws``     what a posterior says: labels, summary, diagnose, membership, missing cells
     ``engines``   posterior draws: NUTS; ``engines.density`` the stories' log densities, one file a prior
