@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cached_property
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -17,7 +17,7 @@ from bayesgmm.mixture import Mixture
 from bayesgmm.ppl.declaration import Signature
 from bayesgmm.ppl.instructions import Untraceable
 from bayesgmm.ppl.observed import StoryError, observed_mixture
-from bayesgmm.ppl.trace import Trace, hold_together, quietly
+from bayesgmm.ppl.trace import Trace, hold_together, quietly, value_of
 from bayesgmm.tape import Program, Writer
 from bayesgmm.tape.codes import Code
 
@@ -178,15 +178,20 @@ class _Graphs:
         densities = [model.logp(vars=others, jacobian=j) for j in (False, True)]
         outputs, self._u = pm.pytensorf.join_nonshared_inputs(point, [*named, *densities], values)
         *self._named, self._prior, self._prior_with_jacobian = outputs
+        self._pulls = {}
 
     @cached_property
     def read(self) -> Trace:
         """u ↦ weights, means, factors L, and the named variables."""
         return Trace([self._u], self._named)
 
-    @cache  # noqa: B019 (as long-lived as the model)
     def pull(self, jacobian: bool) -> Trace:
         """u, slopes ↦ log π, μ, L, log prior; and the gradient of log prior + ⟨slopes, (log π, μ, L)⟩."""
+        if jacobian not in self._pulls:
+            self._pulls[jacobian] = self._pull(jacobian)
+        return self._pulls[jacobian]
+
+    def _pull(self, jacobian):
         weights, *others = self._named[:3]
         parts, prior = [pt.log(weights), *others], self._prior_with_jacobian if jacobian else self._prior
         slopes = [part.type(name) for part, name in zip(parts, ("slope_weights", "slope_means", "slope_factors"))]
@@ -237,7 +242,7 @@ def _shapes(model) -> list[tuple[int, ...]] | None:
     found = []
     for v in model.free_RVs:
         dims = model.named_vars_to_dims.get(v.name)
-        shape = tuple(int(model.dim_lengths[d].eval()) for d in dims) if dims else v.type.shape
+        shape = tuple(int(value_of(model.dim_lengths[d])) for d in dims) if dims else v.type.shape
         if None in shape:
             return None
         found.append(shape)
