@@ -46,6 +46,8 @@ def observed_mixture(model: pm.Model) -> Observed:
         If there is none, or more than one, or its rows or case weights are not data.
     """
     found = [v for v in model.observed_RVs if isinstance(v.owner.op, MarginalGaussianMixtureRV)]
+    if not found and any(type(v.owner.op).__name__ == "MinibatchRandomVariable" for v in model.observed_RVs):
+        raise StoryError("a story observes all of its rows: leave out total_size=, and weigh rows by case_weights=")
     if len(found) != 1:
         raise StoryError(
             f"the model has {len(found)} observed MarginalGaussianMixture variables, but a story has exactly one: "

@@ -217,6 +217,9 @@ def _graphs_and_start(model) -> tuple[_Graphs, np.ndarray]:
     if known is not None and known.signature.has_graph_of(now):
         if known.signature == now or (shapes is not None and known.shapes == shapes):
             return known.graphs, known.start
+    discrete = [v.name for v in model.free_RVs if v.type.dtype[:5] != "float"]
+    if discrete:
+        raise StoryError(f"{', '.join(discrete)}: discrete variables have no gradient; sum them out, or observe them")
     with quietly():
         initial = model.initial_point()
     names = [get_transformed_name(v.name, t) if (t := model.rvs_to_transforms[v]) else v.name for v in model.free_RVs]

@@ -131,6 +131,15 @@ def test_what_cannot_be_sampled_fails_with_a_sentence():
     with pytest.raises(ValueError, match="weights in the shape"):
         bg.sample(model, draws=20, tune=20, chains=1, progress=False)
     with _story() as model:
+        pm.Poisson("count", 3.0)
+    with pytest.raises(ValueError, match="count: discrete variables have no gradient"):
+        bg.sample(model, progress=False)
+    with pm.Model(coords=model.coords) as model:
+        bg.MarginalGaussianMixture("x", [0.5, 0.5], np.zeros((2, 2)), np.stack([np.eye(2)] * 2), observed=np.ones((9, 2)),
+                                   total_size=90)  # fmt: skip
+    with pytest.raises(ValueError, match="leave out total_size="):
+        bg.sample(model, progress=False)
+    with _story() as model:
         pm.Potential("nowhere", pt.switch(pt.eq(model["means"][0, 0], 0.0), 0.0, -np.inf))
     with pytest.raises(ValueError, match="no start reached|zero, or not a number, all around"):
         bg.sample(model, draws=20, tune=20, chains=1, progress=False)
