@@ -26,8 +26,8 @@ from bayesgmm.ppl.surface import Surface, parameters
 
 # Above this many variables the curvature is not looked for: its factor would cost more than the density.
 _MOST_FOR_CURVATURE = 1000
-# Climbs begun in search of the mode.
-_STARTS = 10
+# Climbs begun in search of the mode, and where every step of one is interpreted by Python.
+_STARTS, _SLOW_STARTS = 10, 2
 # Where it is not, posterior standard deviations are taken to be this small.
 _SMALL = 0.01
 # Dims of the mixture's parameters where the model does not name them.
@@ -45,14 +45,16 @@ def way_of(model) -> Native | Compiled:
         mode = summit(function, function.place(_begin(model)), function.n_obs)[0]
         return Native(function, Whitened(function, mode, _factor(function, mode)), "native")
     surface, rng = Surface(model), np.random.default_rng(0)
+    try:
+        function, starts = Traced(surface), _STARTS
+    except Untraceable:
+        function, starts = None, _SLOW_STARTS
     k, weights = surface.observed.n_components, surface.observed.case_weights
-    mode = highest(surface, start_statistics(surface.rows, k, _STARTS, rng, weights), jacobian=True)[0]
+    mode = highest(surface, start_statistics(surface.rows, k, starts, rng, weights), jacobian=True)[0]
     density = surface.to_climb(jacobian=True)
     factor = _factor(density, mode)
     _refuse_a_point(model, density, _Starts(mode, 0.1 * factor))
-    try:
-        function = Traced(surface)
-    except Untraceable:
+    if function is None:
         return Compiled.of(model, mode, factor)
     return Native(function, Whitened(function, mode, factor), "traced from the PyMC graph")
 

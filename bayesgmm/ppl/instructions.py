@@ -127,17 +127,22 @@ _CODES = {name.replace("_", ""): code for name, code in Code.__members__.items()
 
 
 def _elementwise(writer, node, operands):
-    op = node.op.scalar_op
-    name, cells = type(op).__name__, [_cells(writer, v) for v in operands]
-    shape = np.broadcast_shapes(*(c.shape for c in cells))
+    cells = [_cells(writer, v) for v in operands]
+    found = _scalar(writer, node.op.scalar_op, [v.type.dtype for v in node.inputs], cells)
+    return [Unknown(f) for f in (found if isinstance(found, tuple) else (found,))]
+
+
+def _scalar(writer, op, dtypes, cells):
+    """A scalar operation on every element."""
+    name, shape = type(op).__name__, np.broadcast_shapes(*(c.shape for c in cells))
+    if name == "Composite":
+        return _composite(writer, op.fgraph, cells)
     if name == "Identity":
         found = cells[0]
     elif name == "Second":
         found = cells[1]
     elif name == "Cast":
-        found = _cast(writer, op, node.inputs[0], cells[0])
-    elif name == "Composite":
-        raise Untraceable("fused operations are not taken apart")
+        found = _cast(writer, op, dtypes[0], cells[0])
     else:
         code = _ALIKE.get(name) or _CODES.get(name.upper())
         if code is None:
@@ -145,11 +150,21 @@ def _elementwise(writer, node, operands):
         found = cells[0] if arity(code) == 2 else writer.elementwise(code, *cells)
         for other in cells[1:] if arity(code) == 2 else ():
             found = writer.elementwise(code, found, other)
-    return [Unknown(np.broadcast_to(found, shape))]
+    return np.broadcast_to(found, shape)
 
 
-def _cast(writer, op, variable, cells):
-    into, source = np.dtype(op.o_type.dtype), np.dtype(variable.type.dtype)
+def _composite(writer, graph, cells):
+    """Several scalar operations in one."""
+    found = dict(zip(graph.inputs, cells, strict=True))
+    for node in graph.toposort():
+        inputs = [found[v] if v in found else writer.constant(v.data) for v in node.inputs]
+        found[node.outputs[0]] = _scalar(writer, node.op, [v.type.dtype for v in node.inputs], inputs)
+    shape = np.broadcast_shapes(*(c.shape for c in cells))
+    return tuple(np.broadcast_to(found[v], shape) for v in graph.outputs)
+
+
+def _cast(writer, op, dtype, cells):
+    into, source = np.dtype(op.o_type.dtype), np.dtype(dtype)
     if into.kind == "f" or source.kind != "f":
         return cells
     if into.kind == "b":

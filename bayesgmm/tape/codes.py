@@ -7,8 +7,8 @@ from enum import IntEnum
 #: Integers that an instruction has at most, its code among them.
 WIDTH = 16
 
-_UNARY = """abs arccos arcsin arctan ceil cos cosh erf erfc exp exp2 expm1 floor isinf isnan lgamma log log10 log1mexp
-log1p log2 neg not psi reciprocal sigmoid sign sin sinh softplus sqr sqrt tan tanh trigamma trunc""".split()
+_UNARY = """abs arccos arcsin arctan ceil cos cosh erf erfc erfcx exp exp2 expm1 floor isinf isnan lgamma log log10
+log1mexp log1p log2 neg not psi reciprocal sigmoid sign sin sinh softplus sqr sqrt tan tanh trigamma trunc""".split()
 _BINARY = "add arctan2 div eq ge gt intdiv le lt maximum minimum mod mul neq or and pow sub xor".split()
 _TERNARY = "clip switch".split()
 _ARRAYS = """gather scatter_add sum prod max min cumsum cumprod matmul cholesky solve_triangular solve logdet

@@ -35,6 +35,8 @@ def unary(code, a):
         return _erf(a)
     if code == Code.ERFC:
         return _erfc(a)
+    if code == Code.ERFCX:
+        return _erfcx(a)
     if code == Code.EXP:
         return math.exp(a)
     if code == Code.EXP2:
@@ -171,3 +173,15 @@ def _trigamma(x):
     y = 1.0 / (x * x)
     series = 1 / 6 - y * (1 / 30 - y * (1 / 42 - y * (1 / 30 - y * (5 / 66 - y * (691 / 2730 - y * 7 / 6)))))
     return value + 1.0 / x + 0.5 * y + series * y / x
+
+
+@njit(**EXACT)
+def _erfcx(x):
+    """exp(x²) erfc(x), by the asymptotic series (Abramowitz & Stegun 1964, 7.1.23) from 10 on."""
+    if x < 10.0:
+        return math.exp(x * x) * _erfc(x)
+    y, term, total = 0.5 / (x * x), 1.0, 1.0
+    for n in range(1, 12):
+        term *= -(2 * n - 1) * y
+        total += term
+    return total / (x * 1.772453850905516)

@@ -135,8 +135,8 @@ def test_what_cannot_be_sampled_fails_with_a_sentence():
     with pytest.raises(ValueError, match="count: discrete variables have no gradient"):
         bg.sample(model, progress=False)
     with pm.Model(coords=model.coords) as model:
-        bg.MarginalGaussianMixture("x", [0.5, 0.5], np.zeros((2, 2)), np.stack([np.eye(2)] * 2), observed=np.ones((9, 2)),
-                                   total_size=90)  # fmt: skip
+        factors = np.stack([np.eye(2)] * 2)
+        bg.MarginalGaussianMixture("x", [0.5, 0.5], factors[0], factors, observed=np.ones((9, 2)), total_size=90)
     with pytest.raises(ValueError, match="leave out total_size="):
         bg.sample(model, progress=False)
     with _story() as model:

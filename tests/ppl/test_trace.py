@@ -36,6 +36,7 @@ def graphs():
     yield "systems", pt.linalg.solve(S + x[:, :3], x)
     yield "inverses and determinants", pt.linalg.inv(S) * pt.linalg.det(S) + pt.linalg.slogdet(S)[1]
     yield "special functions", pt.gammaln(x) + pt.digamma(x) * pt.erf(y) + pt.softplus(x) + pt.sigmoid(y) + pt.log1p(x)
+    yield "their tails", pt.erfcx(x) + pt.log(pt.erfc(y))
     yield "choices", pt.switch(pt.and_(x > 0.5, x < y), x, -y) + pt.clip(x, 0.4, 1.1) + pt.maximum(x, y)
     yield "shapes", x / x.shape[0] + y.shape[0] * pt.ones((x.shape[0], 1)) + pt.zeros_like(x)
     yield "whole numbers", pt.floor(3 * x) % 2 + (x > 1).astype("int64") * 2

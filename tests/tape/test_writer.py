@@ -12,7 +12,8 @@ POSITIVE, UNIT, REAL = (0.05, 30.0), (-0.99, 0.99), (-4.0, 4.0)
 UNARY = {
     "abs": (np.abs, REAL), "arccos": (np.arccos, UNIT), "arcsin": (np.arcsin, UNIT), "arctan": (np.arctan, REAL),
     "ceil": (np.ceil, REAL), "cos": (np.cos, REAL), "cosh": (np.cosh, REAL), "erf": (special.erf, REAL),
-    "erfc": (special.erfc, REAL), "exp": (np.exp, REAL), "exp2": (np.exp2, REAL), "expm1": (np.expm1, REAL),
+    "erfc": (special.erfc, REAL),
+    "erfcx": (special.erfcx, (-3.0, 40.0)), "exp": (np.exp, REAL), "exp2": (np.exp2, REAL), "expm1": (np.expm1, REAL),
     "floor": (np.floor, REAL), "isinf": (np.isinf, REAL), "isnan": (np.isnan, REAL),
     "lgamma": (special.gammaln, POSITIVE), "log": (np.log, POSITIVE), "log10": (np.log10, POSITIVE),
     "log1mexp": (lambda a: np.log1p(-np.exp(a)), (-4.0, -0.1)), "log1p": (np.log1p, POSITIVE),
