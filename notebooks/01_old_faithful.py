@@ -155,7 +155,8 @@ _ = az.plot_trace_dist(draws, var_names=["means"], compact=False)
 
 # %% [markdown]
 # **Ranks**: if all chains explore the same posterior, the ranks of each chain's draws among all draws are uniform,
-# and its line stays near zero.
+# and its line stays near zero. Each panel's *p* says how often chains that agree would look at least so uneven; one
+# small *p* among several is chance now and then, one chain that is off in many panels is not.
 
 # %%
 _ = bg.plot_ranks(draws)
