@@ -10,5 +10,8 @@ A piece is a module with a ``TITLE`` and ``measure(quick) -> list[Table]``, whic
 ``memory``     peak extra memory of a fit
 ``start``      from ``import bayesgmm`` to the printed fit, in a fresh process
 ``imports``    call by call, what is waited for, and the heavy packages that each loads
+``sampling``   NUTS alone, beside Stan's recorded seconds, and how a gradient grows
+``own``        a story of a user's own: until its first draw, and with other data
 ``posterior``  the main job beside stock PyMC
+``seeds``      fifty seeds a case: do chains agree? Half an hour, and only by name
 """

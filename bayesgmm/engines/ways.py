@@ -26,10 +26,10 @@ from bayesgmm.ppl.surface import Surface, parameters
 
 # Above this many variables the curvature is not looked for: its factor would cost more than the density.
 _MOST_FOR_CURVATURE = 1000
-# Climbs begun in search of the mode, and where every step of one is interpreted by Python.
-_STARTS, _SLOW_STARTS = 10, 2
 # Where it is not, posterior standard deviations are taken to be this small.
 _SMALL = 0.01
+# Climbs begun in search of the mode, and where every step of one is interpreted by Python.
+_STARTS, _SLOW_STARTS = 10, 2
 # Dims of the mixture's parameters where the model does not name them.
 _DIMS = {
     "weights": ("component",),

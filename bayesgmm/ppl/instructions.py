@@ -119,10 +119,8 @@ def _check(writer, node, operands):
 
 # ---- one element at a time
 
-_ALIKE = {
-    "Identity": None, "Add": Code.ADD, "Mul": Code.MUL, "TrueDiv": Code.DIV, "GammaLn": Code.LGAMMA,
-    "Reciprocal": Code.RECIPROCAL, "Invert": Code.NOT, "TriGamma": Code.TRIGAMMA, "Maximum": Code.MAXIMUM,
-}  # fmt: skip
+# Where PyTensor's name is another.
+_RENAMED = {"TrueDiv": Code.DIV, "GammaLn": Code.LGAMMA, "Invert": Code.NOT}
 _CODES = {name.replace("_", ""): code for name, code in Code.__members__.items() if arity(code)}
 
 
@@ -144,7 +142,7 @@ def _scalar(writer, op, dtypes, cells):
     elif name == "Cast":
         found = _cast(writer, op, dtypes[0], cells[0])
     else:
-        code = _ALIKE.get(name) or _CODES.get(name.upper())
+        code = _RENAMED.get(name) or _CODES.get(name.upper())
         if code is None:
             raise Untraceable(f"there is no instruction for {name}")
         found = cells[0] if arity(code) == 2 else writer.elementwise(code, *cells)
