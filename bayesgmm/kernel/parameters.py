@@ -145,6 +145,7 @@ def _remove(unit, v):
 
 @njit(**EXACT)
 def dot(a, b):
+    """Σ_j a_j b_j."""
     s = 0.0
     for j in range(a.shape[0]):
         s += a[j] * b[j]
