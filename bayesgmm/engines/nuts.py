@@ -29,9 +29,11 @@ def nuts(model, *, draws: int, tune: int, chains: int, seed, progress: bool):
             way = way_of(model)
             ready = way.sampler(DISPERSION)
             options["adaptation"] = "low_rank" if ready.n_dim <= _LOW_RANK_UP_TO else "diag"
+            options["extra_doublings"] = int(ready.n_dim <= _LOW_RANK_UP_TO and way.is_far_from_normal())
             running = nutpie.sample(ready, **options, blocking=False, progress_bar=False, progress_callback=report)
             tree = _wait(running)
-    return dressed(way.named(tree, model), model, density=way.density, seed=int(seed[0]))
+    tree = way.named(tree, model, np.random.default_rng(seed[1]))
+    return dressed(tree, model, density=way.density, seed=int(seed[0]))
 
 
 def _wait(running):

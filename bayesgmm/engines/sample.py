@@ -11,7 +11,9 @@ MOST_LOG_LIKELIHOOD = 20_000_000
 def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, progress=True):
     """Draw from the posterior of a story.
 
-    Every chain starts in the same labelling, around the mode; labels are matched after, and no draw is dropped.
+    Every chain starts in the same labelling, around the mode with the most mass; labels are matched after, and no draw
+    is dropped. Where there are several modes that matter, chains see them laid over each other, so that they need not
+    cross from one to another, and ``sample_stats/mode`` says which of them each draw is from, counted by their masses.
 
     Parameters
     ----------

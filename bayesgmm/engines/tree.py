@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 # What nutpie records that a reader of the draws can use; the rest is its own bookkeeping.
-_KEPT = ("depth", "diverging", "energy", "energy_error", "logp", "maxdepth_reached", "mean_tree_accept", "n_steps",
-         "step_size", "step_size_bar")  # fmt: skip
+_KEPT = ("depth", "diverging", "energy", "energy_error", "logp", "maxdepth_reached", "mean_tree_accept", "mode",
+         "n_steps", "step_size", "step_size_bar")  # fmt: skip
 
 
 def dressed(tree, model, *, density: str, seed: int):

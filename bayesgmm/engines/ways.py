@@ -4,32 +4,32 @@ chains begin."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import nutpie
 import xarray as xr
 
+from bayesgmm.draws.labels import match
 from bayesgmm.engines.density import density_of
+from bayesgmm.engines.density.folded import Folded
 from bayesgmm.engines.density.sampling import POINT, NativeModel
 from bayesgmm.engines.density.traced import Traced
-from bayesgmm.engines.density.whitened import Whitened
-from bayesgmm.fit import fit_map
-from bayesgmm.fit.mode import hessian, highest, summit
+from bayesgmm.engines.modes import Mode, heaviest, worth_a_look
+from bayesgmm.fit.em import Posterior, climb
+from bayesgmm.fit.mode import ascents, summit
 from bayesgmm.fit.starts import start_statistics
-from bayesgmm.kernel import e_step
 from bayesgmm.mixture import Mixture
 from bayesgmm.ppl.declaration import Signature, declaration
 from bayesgmm.ppl.instructions import Untraceable
 from bayesgmm.ppl.observed import observed_mixture
 from bayesgmm.ppl.surface import Surface, parameters
 
-# Above this many variables the curvature is not looked for: its factor would cost more than the density.
-_MOST_FOR_CURVATURE = 1000
-# Where it is not, posterior standard deviations are taken to be this small.
-_SMALL = 0.01
 # Climbs begun in search of the mode, and where every step of one is interpreted by Python.
 _STARTS, _SLOW_STARTS = 10, 2
+# Draws of the normal approximation, and the shape of their importance weights' tail from which it is a poor one.
+_TRIALS, _HEAVY = 500, 0.7
 # Dims of the mixture's parameters where the model does not name them.
 _DIMS = {
     "weights": ("component",),
@@ -42,38 +42,56 @@ def way_of(model) -> Native | Compiled:
     """The way that needs no compiler; where a tape cannot hold an operation of the model, the one that does."""
     function = density_of(model)
     if function is not None:
-        mode = summit(function, function.place(_begin(model)), function.n_obs)[0]
-        return Native(function, Whitened(function, mode, _factor(function, mode)), "native")
+        modes = heaviest(function, _summits(model, function), relabelled=partial(_relabelled, function))
+        return Native(function, Folded(function, modes), "native")
     surface, rng = Surface(model), np.random.default_rng(0)
     try:
         function, starts = Traced(surface), _STARTS
     except Untraceable:
         function, starts = None, _SLOW_STARTS
     k, weights = surface.observed.n_components, surface.observed.case_weights
-    mode = highest(surface, start_statistics(surface.rows, k, starts, rng, weights), jacobian=True)[0]
+    found = list(ascents(surface, start_statistics(surface.rows, k, starts, rng, weights), jacobian=True))
+    if all(isinstance(ascent, np.linalg.LinAlgError) for ascent in found):
+        raise ValueError(f"no start reached a mode of the posterior density: {found[0]}")
     density = surface.to_climb(jacobian=True)
-    factor = _factor(density, mode)
-    _refuse_a_point(model, density, _Starts(mode, 0.1 * factor))
+    modes = heaviest(density, [ascent for ascent in found if not isinstance(ascent, Exception)])
+    _refuse_a_point(model, density, _Starts(modes[0].point, 0.1 * modes[0].factor))
     if function is None:
-        return Compiled.of(model, mode, factor)
-    return Native(function, Whitened(function, mode, factor), "traced from the PyMC graph")
+        return Compiled.of(model, modes[0])
+    return Native(function, Folded(function, modes), "traced from the PyMC graph")
 
 
 @dataclass(frozen=True)
 class Native:
-    """The way without a compiler: a density behind a C pointer, seen in coordinates whitened at its mode."""
+    """The way without a compiler: a density behind a C pointer, seen in coordinates in which its modes are one."""
 
     function: object  # a `Density` or `Traced`
-    whitened: Whitened
+    folded: Folded
     density: str
 
     def sampler(self, dispersion: float):
         """What nutpie samples, from points so many posterior standard deviations away from the mode."""
-        return NativeModel(dims={}, density=self.whitened, start=_Starts(np.zeros(self.whitened.size), dispersion))
+        return NativeModel(dims={}, density=self.folded, start=_Starts(np.zeros(self.folded.size), dispersion))
 
-    def named(self, tree, model):
+    def is_far_from_normal(self) -> bool:
+        """Whether the curvature at the mode says little of how far the posterior reaches.
+
+        Importance weights of the normal approximation then have a tail with a shape k above 0.7 (Vehtari, Simpson,
+        Gelman, Yao & Gabry 2024).
+        """
+        from arviz_stats.base import array_stats
+
+        v = np.random.default_rng(0).standard_normal((_TRIALS, self.folded.size))
+        logs = np.array([self.folded(point)[0] for point in v]) + 0.5 * (v * v).sum(axis=1)
+        return not float(array_stats.psislw(logs)[1]) <= _HEAVY
+
+    def named(self, tree, model, rng):
         """The draws under the names of the model's variables, and the mixture's parameters."""
-        found = self.function.variables(self.whitened.points(tree["posterior"][POINT].values))
+        u, modes, heights = self.folded.unfold(tree["posterior"][POINT].values, rng)
+        if modes is not None:
+            stats, dims = tree["sample_stats"].to_dataset(), ("chain", "draw")
+            tree["sample_stats"] = xr.DataTree(stats.assign(mode=(dims, modes), logp=(dims, heights)))
+        found = self.function.variables(u)
         names = [v.name for v in (*model.free_RVs, *model.deterministics) if v.name in found]
         names += [name for name in _DIMS if name not in names]
         coords = {c: tree["posterior"][c].values for c in ("chain", "draw")}
@@ -110,24 +128,28 @@ class Compiled:
     """The way of last resort: nutpie compiles the graph, which may take minutes."""
 
     compiled: object
-    mode: np.ndarray
-    factor: np.ndarray
+    mode: Mode
     density = "compiled from the PyMC graph"
 
     @classmethod
-    def of(cls, model, mode, factor) -> Compiled:
+    def of(cls, model, mode: Mode) -> Compiled:
         """Compile, unless the same model was compiled before."""
         signature = Signature.of(model)
         if model not in _compiled or _compiled[model][0] != signature:
             names = [v.name for v in (*model.free_RVs, *model.deterministics)]
             _compiled[model] = signature, nutpie.compile_pymc_model(model, var_names=names)
-        return cls(_compiled[model][1], mode, factor)
+        return cls(_compiled[model][1], mode)
+
+    def is_far_from_normal(self) -> bool:
+        """Not asked: every evaluation would go through Python."""
+        return False
 
     def sampler(self, dispersion: float):
         """What nutpie samples, from points so many posterior standard deviations away from the mode."""
-        return replace(self.compiled, initial_point_func=_Starts(self.mode, dispersion * self.factor))
+        start = _Starts(self.mode.point, dispersion * self.mode.factor)
+        return replace(self.compiled, initial_point_func=start)
 
-    def named(self, tree, model):
+    def named(self, tree, model, rng):
         """The draws, with the mixture's parameters where the model has them under other names, or not as variables."""
         posterior = tree["posterior"].to_dataset()
         if not set(_DIMS) <= set(posterior):
@@ -162,24 +184,31 @@ class _Starts:
         return self.mode + (self.scale @ noise if np.ndim(self.scale) == 2 else self.scale * noise)
 
 
-def _begin(model):
-    """The best mode of (π, μ, Σ), or where a fit begins if there is none, with weights away from 0."""
-    known, observed = declaration(model), observed_mixture(model)
-    try:
-        mixture = fit_map(model, seed=0, progress=False).mixture
-        stats = e_step(observed.rows, mixture, observed.case_weights, pointwise=False)[1]
-    except ValueError:  # the density of the weights has no mode where α < 1
-        rng = np.random.default_rng(0)
-        stats = next(start_statistics(observed.rows, observed.n_components, 1, rng, observed.case_weights))
-    _, means, covariances = known.prior.mode(stats, known.family)
-    weights = stats.counts + known.prior.concentration  # their mode on the unconstrained scale
-    return Mixture.from_whitening(weights / weights.sum(), means, known.family.whitening(covariances))
+def _summits(model, function):
+    """The modes to which a story's own density climbs from where EM ends."""
+    features = tuple(map(str, model.coords["feature"]))
+    for mixture in _candidates(declaration(model), observed_mixture(model), features):
+        yield summit(function, function.place(mixture), function.n_obs)
 
 
-def _factor(density, mode):
-    """A (p, p), lower triangular, with A Aᵀ = the inverse of the curvature at a mode; (p,) where p is too large."""
-    if len(mode) > _MOST_FOR_CURVATURE:
-        return np.full(len(mode), _SMALL)
-    values, vectors = np.linalg.eigh(-hessian(density, mode))
-    # Flat or downward directions count as of unit curvature.
-    return np.linalg.cholesky((vectors / np.where(values > 1e-3, values, 1.0)) @ vectors.T)
+def _candidates(known, observed, features):
+    """The modes of (π, μ, Σ) that are worth a look, with weights away from 0; where a fit begins if there are none."""
+    k, rng = observed.n_components, np.random.default_rng(0)
+    begin = list(start_statistics(observed.rows, k, _STARTS, rng, observed.case_weights))
+    if (known.prior.concentration >= 1).all():  # else the density of the weights has no mode
+        target = Posterior(known.family, features, known.prior)
+        steps = [climb(observed.rows, target.update(stats), target, observed.case_weights)[0] for stats in begin]
+        d = len(features)
+        chosen = worth_a_look([s.objective for s in steps], [s.stats.counts for s in steps], 1 + d + d * (d + 1) // 2)
+        begin = [steps[i].stats for i in chosen]
+    for stats in begin:
+        _, means, covariances = known.prior.mode(stats, known.family)
+        weights = stats.counts + known.prior.concentration  # their mode on the unconstrained scale
+        yield Mixture.from_whitening(weights / weights.sum(), means, known.family.whitening(covariances))
+
+
+def _relabelled(function, u, reference) -> np.ndarray:
+    """The same mixture under the labels that are closest to the reference's."""
+    found = [function.variables(point) for point in (u, reference)]
+    mixture, other = (Mixture(*(f[name] for name in _DIMS)) for f in found)
+    return function.place(mixture.permute(match(mixture, other)[0]))

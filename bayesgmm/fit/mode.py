@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 
 from bayesgmm.data import Table
@@ -12,9 +15,21 @@ from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.starts import start_statistics
 from bayesgmm.kernel import Stats
 
-_NEWTON_STEPS = 3
-# Above this many free variables, differencing the gradient costs more than the last digits are worth.
-_MOST_FOR_NEWTON = 300
+# Looks at the curvature on the way up.
+_ROUNDS = 4
+# Above this many free variables the curvature is not looked at: differencing the gradient would cost too much.
+MOST_FOR_CURVATURE = 1000
+# Newton's decrement from which his step leaves nothing to gain, and the steps of differences, in standard deviations.
+_CLOSE, _STEP, _STEPS = 1e-4, 1e-3, (1e-5, 1e-1)
+
+
+class Summit(NamedTuple):
+    """Where a climb ended: a point u (p,), log densities on the way, and the curvature (p, p) if it was looked at."""
+
+    point: np.ndarray
+    history: list[float]
+    converged: bool
+    curvature: np.ndarray | None
 
 
 def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
@@ -79,24 +94,32 @@ def _climb_any(model, begin) -> Fit:
     return _fit(surface, *highest(surface, begin, jacobian=False))
 
 
-def highest(surface, begin, *, jacobian: bool) -> tuple[np.ndarray, list[float], bool, tuple[Start, ...]]:
-    """The highest mode of a `Surface` that climbs from statistics reach: (u, history, converged, census)."""
+def highest(surface, begin, *, jacobian: bool) -> tuple[Summit, tuple[Start, ...]]:
+    """The highest mode of a `Surface` that climbs from statistics reach, and the census of the climbs."""
     census, best = [], None
-    for stats in begin:
-        try:
-            u, history, converged = ascend(surface, stats, jacobian=jacobian)
-        except np.linalg.LinAlgError as error:
-            census.append(Start(np.nan, 0, False, str(error)))
+    for found in ascents(surface, begin, jacobian=jacobian):
+        if isinstance(found, np.linalg.LinAlgError):
+            census.append(Start(np.nan, 0, False, str(found)))
             continue
-        census.append(Start(history[-1], len(history) - 1, converged))
-        if best is None or history[-1] > best[1][-1]:
-            best = u, history, converged
+        census.append(Start(found.history[-1], len(found.history) - 1, found.converged))
+        if best is None or found.history[-1] > best.history[-1]:
+            best = found
     if best is None:
         raise ValueError(f"no start reached a mode of the posterior density: {census[0].note}")
-    return *best, tuple(census)
+    return best, tuple(census)
 
 
-def _fit(surface, u, history, converged, census) -> Fit:
+def ascents(surface, begin, *, jacobian: bool) -> Iterator[Summit | np.linalg.LinAlgError]:
+    """What `ascend` finds from each of the statistics in ``begin``, or the error that ended it."""
+    for stats in begin:
+        try:
+            yield ascend(surface, stats, jacobian=jacobian)
+        except np.linalg.LinAlgError as error:
+            yield error
+
+
+def _fit(surface, found: Summit, census) -> Fit:
+    u = found.point
     mixture = surface.mixture(u)
     log_posterior, _, log_likelihood = surface.log_posterior(u, jacobian=False)
     return Fit(
@@ -106,16 +129,16 @@ def _fit(surface, u, history, converged, census) -> Fit:
         n_parameters=len(u),
         estimator="MAP",
         coordinates=tuple(surface.names),
-        converged=converged,
-        history=np.array(history),
+        converged=found.converged,
+        history=np.array(found.history),
         starts=census,
         point=surface.free_variables(u),
         **certainty(surface.rows, mixture, surface.observed.case_weights),
     )
 
 
-def ascend(surface, stats: Stats, *, jacobian: bool) -> tuple[np.ndarray, list[float], bool]:
-    """From statistics to the nearest mode of a `Surface`: (u, history of the log posterior, converged).
+def ascend(surface, stats: Stats, *, jacobian: bool) -> Summit:
+    """From statistics to the nearest mode of a `Surface`.
 
     One M-step turns the statistics into a point of the story, and from there `summit` climbs.
     """
@@ -129,33 +152,82 @@ def ascend(surface, stats: Stats, *, jacobian: bool) -> tuple[np.ndarray, list[f
         return summit(surface.to_climb(jacobian=jacobian), first.x, len(surface.rows))
 
 
-def summit(density, u, n_obs: int) -> tuple[np.ndarray, list[float], bool]:
-    """The nearest mode of a log density of n_obs rows, u ↦ (value, gradient): (u, history, converged).
+def summit(density, u, n_obs: int) -> Summit:
+    """The nearest mode of a log density of n_obs rows, u ↦ (value, gradient).
 
-    L-BFGS climbs, Newton polishes.
+    L-BFGS climbs in coordinates in which the curvature where it begins is the identity, so that neither units nor
+    correlations slow it down; Newton's last step leaves nothing to gain.
     """
+    history, curvature = [density(u)[0]], None
+    if len(u) > MOST_FOR_CURVATURE:
+        u = _climbed(density, u, None, n_obs, history)
+        return Summit(u, history, _is_flat(density(u)[1], n_obs), None)
+    for _ in range(_ROUNDS):
+        curvature = -hessian(density, u)
+        scale, is_peak = _whitening(curvature)
+        slope = scale.T @ density(u)[1]
+        if is_peak and slope @ slope < _CLOSE:
+            u = u + scale @ slope
+            history.append(max(history[-1], density(u)[0]))
+            return Summit(u, history, True, curvature)
+        u = _climbed(density, u, scale, n_obs, history)
+    return Summit(u, history, _is_flat(density(u)[1], n_obs), curvature)
+
+
+def _climbed(density, u, scale, n_obs: int, history: list[float]) -> np.ndarray:
+    """L-BFGS from u, in coordinates v with u + scale v; it notes the heights that it reaches."""
     from scipy.optimize import minimize
 
-    history = [density(u)[0]]
-    # To the floor of rounding and no further: Newton's steps do the rest.
-    tight = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-13, "gtol": 1e-9 * n_obs, "maxcor": 30}
-    done = minimize(_turned(density), u, jac=True, method="L-BFGS-B", options=tight,
-                    callback=lambda intermediate_result: history.append(-float(intermediate_result.fun)))  # fmt: skip
-    u, left = _polish(density, done.x, n_obs)
-    history.append(density(u)[0])
-    return u, list(np.maximum.accumulate(history)), left < 1e-8
+    def height(v):
+        value, gradient = density(v if scale is None else u + scale @ v)
+        return value, gradient if scale is None else gradient @ scale
+
+    def note(intermediate_result):
+        history.append(max(history[-1], -float(intermediate_result.fun)))
+
+    # To the floor of rounding and no further: Newton's step does the rest.
+    tight = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-13, "gtol": 1e-6 if scale is not None else 1e-9 * n_obs,
+             "maxcor": 30}  # fmt: skip
+    begin = u if scale is None else np.zeros(len(u))
+    v = minimize(_turned(height), begin, jac=True, method="L-BFGS-B", options=tight, callback=note).x
+    return v if scale is None else u + scale @ v
+
+
+def _whitening(curvature) -> tuple[np.ndarray, bool]:
+    """S (p, p) in whose coordinates the curvature is the identity, and whether it is that of a peak.
+
+    Where it is flat or turned upwards, S takes it for curved the other way, and not too little.
+    """
+    units = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(curvature)), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(curvature * units[:, None] * units)
+    floor = 1e-6 * np.abs(values).max()
+    return units[:, None] * vectors / np.sqrt(np.maximum(np.abs(values), floor)), bool(values[0] > 1e-12 * values[-1])
+
+
+def _is_flat(gradient, n_obs: int) -> bool:
+    return bool(np.abs(gradient).max() < 1e-8 * n_obs)
 
 
 def hessian(density, u) -> np.ndarray:
     """Second derivatives (p, p) of a log density u ↦ (value, gradient), by central differences of its gradient."""
-    step = np.cbrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(u))
-    rows = []
-    for h, e in zip(step, np.eye(len(u)), strict=True):
-        # A density may overwrite the gradient it returned before.
-        ahead, behind = (density(u + s * h * e)[1].copy() for s in (1, -1))
-        rows.append((ahead - behind) / (2 * h))
-    rows = np.array(rows).reshape(len(u), len(u))
+    steps = np.cbrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(u))
+    rows = np.array([_second(density, u, i, step) for i, step in enumerate(steps)]).reshape(len(u), len(u))
     return 0.5 * (rows + rows.T)
+
+
+def _second(density, u, i: int, step: float) -> np.ndarray:
+    """A row of second derivatives; the step is a small part of the standard deviation that the curvature tells."""
+    for _ in range(4):
+        e = np.zeros(len(u))
+        e[i] = step
+        # A density may overwrite the gradient it returned before.
+        ahead, behind = (density(u + sign * e)[1].copy() for sign in (1, -1))
+        row = (ahead - behind) / ((u[i] + step) - (u[i] - step))
+        in_sds = step * np.sqrt(np.abs(row[i]))
+        if _STEPS[0] <= in_sds <= _STEPS[1] or not 0 < in_sds < np.inf:
+            break
+        step *= max(_STEP / in_sds, 1e-6)
+    return row
 
 
 def _turned(function):
@@ -171,26 +243,6 @@ def _turned(function):
         return -value, -gradient
 
     return turned
-
-
-def _polish(density, u, n_obs) -> tuple[np.ndarray, float]:
-    """Newton's last steps, and the decrement left: half of it is the log density still to be gained."""
-    gradient = density(u)[1]
-    if len(u) > _MOST_FOR_NEWTON:
-        return u, float(np.abs(gradient).max() / n_obs)
-    decrement = np.inf
-    for _ in range(_NEWTON_STEPS):
-        try:
-            factor = np.linalg.cholesky(-hessian(density, u))
-        except np.linalg.LinAlgError:
-            return u, float(np.abs(gradient).max() / n_obs)
-        half = np.linalg.solve(factor, gradient)
-        decrement = float(half @ half)
-        if decrement < 1e-16 or decrement > 1.0:
-            break
-        u = u + np.linalg.solve(factor.T, half)
-        gradient = density(u)[1]
-    return u, decrement
 
 
 def _concentrations(model):

@@ -33,7 +33,7 @@ def somewhere(surface, x, seed=0):
     from bayesgmm.fit.starts import start_statistics
 
     rng = np.random.default_rng(seed)
-    u = ascend(surface, next(start_statistics(x, 2, 1, rng)), jacobian=True)[0]
+    u = ascend(surface, next(start_statistics(x, 2, 1, rng)), jacobian=True).point
     return u + 0.1 * rng.normal(size=u.shape)
 
 
