@@ -17,6 +17,7 @@ from bayesgmm.engines.density.folded import Folded
 from bayesgmm.engines.density.sampling import POINT, NativeModel
 from bayesgmm.engines.density.traced import Traced
 from bayesgmm.engines.modes import Mode, heaviest, worth_a_look
+from bayesgmm.fit.curvature import observed_curvature
 from bayesgmm.fit.em import Posterior, climb
 from bayesgmm.fit.mode import ascents, summit
 from bayesgmm.fit.starts import start_statistics
@@ -28,6 +29,8 @@ from bayesgmm.ppl.surface import Surface, parameters
 
 # Climbs begun in search of the mode, and where every step of one is interpreted by Python.
 _STARTS, _SLOW_STARTS = 10, 2
+# Rows times variables from which one pass over the rows and a trace of the graph are the quicker way to the curvature.
+_MANY = 20_000_000
 # Draws of the normal approximation, and the shape of their importance weights' tail from which it is a poor one.
 _TRIALS, _HEAVY = 500, 0.7
 # Dims of the mixture's parameters where the model does not name them.
@@ -187,8 +190,10 @@ class _Starts:
 def _summits(model, function):
     """The modes to which a story's own density climbs from where EM ends."""
     features = tuple(map(str, model.coords["feature"]))
+    many = function.n_obs * function.size >= _MANY and isinstance(observed_mixture(model).rows, np.ndarray)
+    curvature_at = partial(observed_curvature, Surface(model)) if many else None
     for mixture in _candidates(declaration(model), observed_mixture(model), features):
-        yield summit(function, function.place(mixture), function.n_obs)
+        yield summit(function, function.place(mixture), function.n_obs, curvature_at)
 
 
 def _candidates(known, observed, features):

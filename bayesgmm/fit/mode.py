@@ -152,18 +152,19 @@ def ascend(surface, stats: Stats, *, jacobian: bool) -> Summit:
         return summit(surface.to_climb(jacobian=jacobian), first.x, len(surface.rows))
 
 
-def summit(density, u, n_obs: int) -> Summit:
+def summit(density, u, n_obs: int, curvature_at=None) -> Summit:
     """The nearest mode of a log density of n_obs rows, u ↦ (value, gradient).
 
     L-BFGS climbs in coordinates in which the curvature where it begins is the identity, so that neither units nor
-    correlations slow it down; Newton's last step leaves nothing to gain.
+    correlations slow it down; Newton's last step leaves nothing to gain. ``curvature_at`` gives the curvature at a
+    point where that costs less than differences of the gradient.
     """
     history, curvature = [density(u)[0]], None
     if len(u) > MOST_FOR_CURVATURE:
         u = _climbed(density, u, None, n_obs, history)
         return Summit(u, history, _is_flat(density(u)[1], n_obs), None)
     for _ in range(_ROUNDS):
-        curvature = -hessian(density, u)
+        curvature = -hessian(density, u) if curvature_at is None else curvature_at(u)
         scale, is_peak = _whitening(curvature)
         slope = scale.T @ density(u)[1]
         if is_peak and slope @ slope < _CLOSE:

@@ -94,9 +94,13 @@ class Surface:
         except Untraceable:
             return lambda u: self.log_posterior(u, jacobian=jacobian)[:2]
 
+    def parameters(self, u) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """π (K,), μ (K, D) and L (K, D, D) at u."""
+        return self._read(u)[:3]
+
     def mixture(self, u) -> Mixture:
         """The mixture at u; raises LinAlgError where it is none."""
-        weights, means, factors = self._read(u)[:3]
+        weights, means, factors = self.parameters(u)
         if not all(np.isfinite(v).all() for v in (weights, means, factors)) or (factors.diagonal(0, 1, 2) <= 0).any():
             raise np.linalg.LinAlgError("a covariance is not positive definite")
         return Mixture.from_whitening(weights, means, Whitening.of(factors), features=self.features)

@@ -96,8 +96,16 @@ def test_bad_arguments_are_refused_with_a_sentence(faithful):
 
 
 def test_where_there_are_too_many_variables_for_the_curvature_chains_still_start(monkeypatch, faithful):
-    from bayesgmm.engines import ways
+    from bayesgmm.fit import mode
 
-    monkeypatch.setattr(ways, "_MOST_FOR_CURVATURE", 5)
+    monkeypatch.setattr(mode, "MOST_FOR_CURVATURE", 5)
     found = bg.sample(faithful, draws=200, tune=300, seed=1, progress=False)
     assert found.attrs["density"] == "native" and not found["sample_stats"]["diverging"].any()
+
+
+def test_the_curvature_from_one_pass_serves_chains_as_well(monkeypatch, faithful):
+    from bayesgmm.engines import ways
+
+    expected = ways.way_of(faithful).folded._factors
+    monkeypatch.setattr(ways, "_MANY", 1)
+    np.testing.assert_allclose(ways.way_of(faithful).folded._factors, expected, rtol=1e-5, atol=1e-7)
