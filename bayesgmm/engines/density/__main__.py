@@ -1,8 +1,9 @@
-"""Compile the native log densities and store them: ``python -m bayesgmm.engines.density``."""
+"""Compile the native log densities, and the sweeps under them, and store both: ``python -m bayesgmm.engines.density``."""
 
 from bayesgmm.engines.density import blocks, conjugate, whitened
+from bayesgmm.engines.sweeps import conjugate as conjugate_sweeps
 from bayesgmm.kernel.__main__ import main
 from bayesgmm.tape import machine
 
 if __name__ == "__main__":
-    main((blocks.KEEP, conjugate.ROUTINE, whitened.ROUTINE, machine.ROUTINE))
+    main((blocks.KEEP, conjugate.ROUTINE, whitened.ROUTINE, machine.ROUTINE, conjugate_sweeps.ROUTINE))

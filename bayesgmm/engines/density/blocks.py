@@ -75,18 +75,15 @@ def density(enter, leave):
     def evaluate(length, u, gradient, value, problem):
         p = i1(problem, (13,))
         d, k, f, width = p[5], p[6], p[7], p[8]
-        at = _memory(k, d, f, width)
+        at = places(k, d, f, width)
         room = _malloc(at.walk + plan.pattern_memory(k, d, f, width).bytes + 64)
         memory = (room + 63) // 64 * 64
-        t = Turn(
-            d1(memory, (k,)), d2(memory + at.means, (k, d)), d3(memory + at.factors, (f, d, width)),
-            d1(memory + at.m0, (k,)), d2(memory + at.m1, (k, d)), d3(memory + at.m2, (k, d, width)),
-            d2(memory + at.gap, (k, d)), d3(memory + at.a, (f, d, d)), d3(memory + at.inverse, (f, d, d)),
-        )  # fmt: skip
+        t = turn(memory, k, d, f, width)
         point, slope, result = d1(u, (length,)), d1(gradient, (length,)), d1(value, (1,))
         constants = d1(p[11], (p[12],))
         result[0] = enter(point, constants, t)
-        inside = _begin(result, t, slope)
+        inside = begin(result[0], t)
+        _clear(slope)
         if inside:
             _pass(p[0], p[1], p[2], p[3], p[4], d, k, f, width, memory, memory + at.means, memory + at.factors, p[9],
                   p[10], 0, 0, 0, 0, 0, value, memory + at.m0, memory + at.m1, memory + at.m2,
@@ -114,7 +111,8 @@ class Memory(NamedTuple):
 
 
 @njit(**EXACT)
-def _memory(k, d, f, width):
+def places(k, d, f, width):
+    """Lay out the buffers of K components of D features that share F factors (D, width)."""
     means = 8 * k
     factors = means + 8 * k * d
     m0 = factors + 8 * f * d * width
@@ -128,17 +126,32 @@ def _memory(k, d, f, width):
 
 
 @njit(**EXACT)
-def _begin(result, t, gradient):
+def turn(memory, k, d, f, width):
+    """A turn in the memory at an address, as `places` lays it out."""
+    at = places(k, d, f, width)
+    return Turn(
+        d1(memory, (k,)), d2(memory + at.means, (k, d)), d3(memory + at.factors, (f, d, width)),
+        d1(memory + at.m0, (k,)), d2(memory + at.m1, (k, d)), d3(memory + at.m2, (k, d, width)),
+        d2(memory + at.gap, (k, d)), d3(memory + at.a, (f, d, d)), d3(memory + at.inverse, (f, d, d)),
+    )  # fmt: skip
+
+
+@njit(**EXACT)
+def _clear(out):
+    for i in range(out.shape[0]):
+        out[i] = 0.0
+
+
+@njit(**EXACT)
+def begin(value, t):
     """Clear the sums; False where u overflows, and has no density in double precision."""
-    for i in range(gradient.shape[0]):
-        gradient[i] = 0.0
     for k in range(t.m0.shape[0]):
         t.m0[k] = 0.0
         for j in range(t.m1.shape[1]):
             t.m1[k, j] = 0.0
             for i in range(t.m2.shape[2]):
                 t.m2[k, j, i] = 0.0
-    inside = math.isfinite(result[0])
+    inside = math.isfinite(value)
     for f in range(t.factors.shape[0]):
         for j in range(t.factors.shape[1]):
             diagonal = t.factors[f, j, j if t.factors.shape[2] > 1 else 0]

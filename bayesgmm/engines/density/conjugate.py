@@ -35,11 +35,11 @@ ROUTINE = routine("conjugate", __name__, "conjugate")
 
 def function(name):
     """The C function of the log density."""
-    return density(_enter, _leave)
+    return density(enter, _leave)
 
 
 def constants(prior, layout) -> np.ndarray:
-    """What `_enter` and `_leave` read: κ₀, ν₀, the constant, dense or not, α (K,), m₀ (D,), L₀ (D, D) or the rates."""
+    """What `enter` and `_leave` read: κ₀, ν₀, the constant, dense or not, α (K,), m₀ (D,), L₀ (D, D) or the rates."""
     from scipy.special import gammaln, multigammaln
 
     n_components, d = layout.n_components, layout.n_features
@@ -94,7 +94,8 @@ def _triangular(entries, d) -> np.ndarray:
 
 
 @njit(**EXACT)
-def _enter(u, c, t):
+def enter(u, c, t):
+    """The mixture at u, into t; the log prior density of u, Jacobian included."""
     k, d = t.means.shape
     alpha, mean, spread = c[4 : 4 + k], c[4 + k : 4 + k + d], c[4 + k + d :]
     value = c[2] + enter_weights(u, alpha, t.log_weights)
