@@ -24,6 +24,8 @@ from bayesgmm.ppl.instructions import Untraceable
 from bayesgmm.ppl.observed import observed_mixture
 from bayesgmm.ppl.surface import Surface, parameters
 
+# Chains start this many posterior standard deviations, by the curvature at the mode, away from it.
+DISPERSION = 1.5
 # Above this many variables the curvature is not looked for: its factor would cost more than the density.
 _MOST_FOR_CURVATURE = 1000
 # Where it is not, posterior standard deviations are taken to be this small.
@@ -71,17 +73,25 @@ class Native:
         """What nutpie samples, from points so many posterior standard deviations away from the mode."""
         return NativeModel(dims={}, density=self.whitened, start=_Starts(np.zeros(self.whitened.size), dispersion))
 
+    def start(self, seed) -> np.ndarray:
+        """A point u (p,), over-dispersed about the mode."""
+        return self.whitened.points(_Starts(np.zeros(self.whitened.size), DISPERSION)(seed))
+
     def named(self, tree, model):
         """The draws under the names of the model's variables, and the mixture's parameters."""
-        found = self.function.variables(self.whitened.points(tree["posterior"][POINT].values))
-        names = [v.name for v in (*model.free_RVs, *model.deterministics) if v.name in found]
-        names += [name for name in _DIMS if name not in names]
         coords = {c: tree["posterior"][c].values for c in ("chain", "draw")}
-        posterior = xr.Dataset({n: (_dims(model, n, found[n].ndim - 2), found[n]) for n in names}, coords)
-        known = {d: list(model.coords[d]) for d in posterior.sizes if model.coords.get(d) is not None}
-        known = {d: values for d, values in known.items() if len(values) == posterior.sizes[d]}
-        tree["posterior"] = xr.DataTree(posterior.assign_coords(known))
+        points = self.whitened.points(tree["posterior"][POINT].values)
+        tree["posterior"] = xr.DataTree(named(self.function.variables(points), model, coords))
         return tree
+
+
+def named(found: dict[str, np.ndarray], model, coords) -> xr.Dataset:
+    """Variables (chain, draw, …) with the dims and coordinates that the model gives them, in its order."""
+    names = [v.name for v in (*model.free_RVs, *model.deterministics) if v.name in found]
+    names += [name for name in _DIMS if name not in names]
+    posterior = xr.Dataset({n: (_dims(model, n, found[n].ndim - 2), found[n]) for n in names}, coords)
+    known = {d: list(model.coords[d]) for d in posterior.sizes if model.coords.get(d) is not None}
+    return posterior.assign_coords({d: values for d, values in known.items() if len(values) == posterior.sizes[d]})
 
 
 def _refuse_a_point(model, density, near):

@@ -1,4 +1,4 @@
-"""Compile the native log densities, and the sweeps under them, and store both: ``python -m bayesgmm.engines.density``."""
+"""Compile the native log densities and sweeps, and store them: ``python -m bayesgmm.engines.density``."""
 
 from bayesgmm.engines.density import blocks, conjugate, whitened
 from bayesgmm.engines.sweeps import conjugate as conjugate_sweeps

@@ -61,7 +61,7 @@ def sweep(density: Density, u, key, first: int, n: int, *, moves: bool = False) 
     )
     if done < n:
         raise ValueError(
-            f"sweep {first + done} of a Gibbs chain left double precision: a covariance or a weight is too small or too "
-            "large for it; look at the prior's dof, which should be well above D - 1, and at the units of the features"
+            f"sweep {first + done} of a Gibbs chain left double precision: a covariance or a weight is too small or "
+            "too large for it; look at the prior's dof, which should be well above D - 1, and at the features' units"
         )
     return Swept(points, heights)
