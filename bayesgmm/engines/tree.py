@@ -39,11 +39,5 @@ def _constants(prior, observed):
 
     found = {} if observed.case_weights is None else {"case_weights": ("obs", observed.case_weights)}
     if prior is not None:
-        found |= {
-            "prior_concentration": ("component", prior.concentration),
-            "prior_mean": ("feature", prior.mean),
-            "prior_scale": (("feature", "feature_other"), prior.scale),
-            "prior_dof": prior.dof,
-            "prior_shrinkage": prior.shrinkage,
-        }
+        found |= {f"prior_{name}": value for name, value in prior.constants.items()}
     return xr.Dataset(found)

@@ -10,11 +10,13 @@ import numpy as np
 import nutpie
 import xarray as xr
 
+from bayesgmm.data import Table
 from bayesgmm.engines.density import density_of
 from bayesgmm.engines.density.sampling import POINT, NativeModel
 from bayesgmm.engines.density.traced import Traced
 from bayesgmm.engines.density.whitened import Whitened
-from bayesgmm.fit import fit_map
+from bayesgmm.fit.em import Posterior
+from bayesgmm.fit.mle import best_climb
 from bayesgmm.fit.mode import hessian, highest, summit
 from bayesgmm.fit.starts import start_statistics
 from bayesgmm.kernel import e_step
@@ -173,17 +175,16 @@ class _Starts:
 
 
 def _begin(model):
-    """The best mode of (π, μ, Σ), or where a fit begins if there is none, with weights away from 0."""
+    """Where EM ends under the story's prior, or one like it that has closed forms; with weights away from 0."""
     known, observed = declaration(model), observed_mixture(model)
-    try:
-        mixture = fit_map(model, seed=0, progress=False).mixture
-        stats = e_step(observed.rows, mixture, observed.case_weights, pointwise=False)[1]
-    except ValueError:  # the density of the weights has no mode where α < 1
-        rng = np.random.default_rng(0)
-        stats = next(start_statistics(observed.rows, observed.n_components, 1, rng, observed.case_weights))
-    _, means, covariances = known.prior.mode(stats, known.family)
-    weights = stats.counts + known.prior.concentration  # their mode on the unconstrained scale
-    return Mixture.from_whitening(weights / weights.sum(), means, known.family.whitening(covariances))
+    x, weights, near = observed.x, observed.case_weights, known.prior.like_it()
+    target = Posterior(known.family, tuple(map(str, range(x.shape[1]))), near)
+    starts = start_statistics(observed.rows, observed.n_components, _STARTS, np.random.default_rng(0), weights)
+    mixture = best_climb(Table(x, target.features), target, starts, weights).mixture
+    stats = e_step(observed.rows, mixture, weights, pointwise=False)[1]
+    _, means, covariances = near.mode(stats, known.family)
+    counts = stats.counts + near.concentration  # their mode on the unconstrained scale
+    return Mixture.from_whitening(counts / counts.sum(), means, known.family.whitening(covariances))
 
 
 def _factor(density, mode):

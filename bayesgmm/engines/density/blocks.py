@@ -31,9 +31,10 @@ _HERE = "engines/density/blocks.py"
 KEEP = Routine("keep", 5, __name__, (_HERE,), ())
 
 
-def routine(name: str, home: str, file: str) -> Routine:
-    """A prior's native density, written in a file of this folder."""
-    return Routine(name, 5, home, (_HERE, f"engines/density/{file}.py"), (PATTERNS,))
+def routine(name: str, home: str, *files: str) -> Routine:
+    """A prior's native density, written in files of this folder, the weights' being always among them."""
+    own = tuple(f"engines/density/{file}.py" for file in ("weights", *files))
+    return Routine(name, 5, home, (_HERE, "tape/scalars.py", *own), (PATTERNS,))
 
 
 def function(name):
@@ -64,6 +65,7 @@ class Turn(NamedTuple):
     gap: np.ndarray  # (K, D): for a prior's use
     a: np.ndarray  # (F, D, D): likewise
     inverse: np.ndarray  # (F, D, D): likewise
+    work: np.ndarray  # (2, D, D): likewise
 
 
 def density(enter, leave):
@@ -107,6 +109,7 @@ class Memory(NamedTuple):
     gap: int
     a: int
     inverse: int
+    work: int
     walk: int
 
 
@@ -121,8 +124,9 @@ def places(k, d, f, width):
     gap = m2 + 8 * k * d * width
     a = gap + 8 * k * d
     inverse = a + 8 * f * d * d
-    walk = -(-(inverse + 8 * f * d * d) // 64) * 64
-    return Memory(means, factors, m0, m1, m2, gap, a, inverse, walk)
+    work = inverse + 8 * f * d * d
+    walk = -(-(work + 16 * d * d) // 64) * 64
+    return Memory(means, factors, m0, m1, m2, gap, a, inverse, work, walk)
 
 
 @njit(**EXACT)
@@ -133,6 +137,7 @@ def turn(memory, k, d, f, width):
         d1(memory, (k,)), d2(memory + at.means, (k, d)), d3(memory + at.factors, (f, d, width)),
         d1(memory + at.m0, (k,)), d2(memory + at.m1, (k, d)), d3(memory + at.m2, (k, d, width)),
         d2(memory + at.gap, (k, d)), d3(memory + at.a, (f, d, d)), d3(memory + at.inverse, (f, d, d)),
+        d3(memory + at.work, (2, d, d)),
     )  # fmt: skip
 
 
@@ -165,53 +170,6 @@ def _is_finite(result, gradient):
     for i in range(gradient.shape[0]):
         inside = inside and math.isfinite(gradient[i])
     return inside
-
-
-# ---- weights: the simplex, seen through centred logarithms
-
-
-@njit(**EXACT)
-def enter_weights(u, alpha, log_weights):
-    """log π = w − logsumexp(w), w = (u, −Σ u); Σ α log π, which is Dirichlet(α) with its Jacobian but for constants."""
-    k, last, most = log_weights.shape[0], 0.0, 0.0
-    for i in range(k - 1):
-        log_weights[i] = u[i]
-        last -= u[i]
-    log_weights[k - 1] = last
-    for i in range(k):
-        most = max(most, log_weights[i])
-    total = 0.0
-    for i in range(k):
-        total += math.exp(log_weights[i] - most)
-    norm, value = most + math.log(total), 0.0
-    for i in range(k):
-        log_weights[i] -= norm
-        value += alpha[i] * log_weights[i]
-    return value
-
-
-@njit(**EXACT)
-def leave_weights(alpha, log_weights, m0, gradient):
-    """d/du of Σ_k (α_k + N_k) log π_k."""
-    k, total = log_weights.shape[0], 0.0
-    for i in range(k):
-        total += alpha[i] + m0[i]
-    last = alpha[k - 1] + m0[k - 1] - total * math.exp(log_weights[k - 1])
-    for i in range(k - 1):
-        gradient[i] = alpha[i] + m0[i] - total * math.exp(log_weights[i]) - last
-
-
-def simplex(logs) -> np.ndarray:
-    """π (…, K) from u (…, K − 1)."""
-    logs = np.concatenate([logs, -logs.sum(axis=-1, keepdims=True)], axis=-1)
-    weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
-
-
-def centred_logs(weights) -> np.ndarray:
-    """u (K − 1,) from π (K,)."""
-    logs = np.log(weights)
-    return (logs - logs.mean())[:-1]
 
 
 # ---- triangular matrices

@@ -1,7 +1,8 @@
 """Gibbs sweeps as native functions: one file a prior.
 
 `sweep` goes on from a point. `native` is the loop that all priors share, `variates` draws random numbers in compiled
-code, and each further file says how one prior's parameters are drawn given labels: ``ROUTINE``.
+code, and `weights`, `means` and `covariances` draw these given labels, with what `triangular` matrices need. Each
+further file puts them together for one prior: ``ROUTINE``.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.engines.density import Density
-from bayesgmm.engines.sweeps import conjugate
+from bayesgmm.engines.sweeps import conjugate, hierarchical, independent
 from bayesgmm.kernel.evaluate import address
 from bayesgmm.kernel.library import function
-from bayesgmm.priors import Conjugate
+from bayesgmm.priors import Conjugate, Hierarchical, Independent
 
-_ROUTINES = {Conjugate: conjugate.ROUTINE}
+#: By prior.
+ROUTINES = {Conjugate: conjugate.ROUTINE, Independent: independent.ROUTINE, Hierarchical: hierarchical.ROUTINE}
 
 
 class Swept(NamedTuple):
@@ -28,7 +30,7 @@ class Swept(NamedTuple):
 
 def has_sweeps(prior) -> bool:
     """Whether the parameters under a prior can be drawn given labels."""
-    return type(prior) in _ROUTINES
+    return type(prior) in ROUTINES
 
 
 def sweep(density: Density, u, key, first: int, n: int, *, moves: bool = False) -> Swept:
@@ -56,7 +58,7 @@ def sweep(density: Density, u, key, first: int, n: int, *, moves: bool = False) 
     u, key = np.ascontiguousarray(u, dtype=float), np.ascontiguousarray(key, dtype=np.uint64)
     points, heights = np.empty((n, density.size)), np.empty(n)
     problem = density.pointer[1]
-    done = function(_ROUTINES[type(density.prior)])(
+    done = function(ROUTINES[type(density.prior)])(
         problem, density.size, address(u), first, n, address(key), int(moves), address(points), address(heights)
     )
     if done < n:

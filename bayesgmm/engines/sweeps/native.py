@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, types
 
-from bayesgmm.engines.density import blocks
+from bayesgmm.engines.density import blocks, weights
 from bayesgmm.engines.sweeps import variates
 from bayesgmm.kernel import assign, plan, sizes  # noqa: F401 (sizes lets compiled code call plan)
 from bayesgmm.kernel.compiler import external
@@ -26,10 +26,11 @@ _malloc = types.ExternalFunction("malloc", types.int64(types.int64))
 _free = types.ExternalFunction("free", types.void(types.int64))
 
 
-def routine(home: str, density: Routine) -> Routine:
-    """The sweeps of a prior, written in a file of this folder, under the density of one of `engines.density`."""
+def routine(home: str, density: Routine, *files: str) -> Routine:
+    """The sweeps of a prior, written in files of this folder, under the density of one of `engines.density`."""
     file = home.rsplit(".")[-1]
-    own = tuple(f"engines/sweeps/{name}.py" for name in ("native", "variates", file))
+    shared = ("native", "variates", "weights", "triangular", "covariances")
+    own = tuple(f"engines/sweeps/{name}.py" for name in (*shared, *files, file))
     return Routine(f"sweeps_{file}", 9, home, (*density.sources, "kernel/assign.py", *own), (WALK["dd"],))
 
 
@@ -119,93 +120,31 @@ def _allocate(value, size, memory, start, t, space):
     return math.isfinite(space.likelihood[0])
 
 
-# ---- what the priors share
-
-
 @njit(**EXACT)
-def condense(mean, shrinkage, k, factor, scratch, t):
-    """Moments of component k as N(m₀, Σ_k/κ₀) meets them: its rows' scatter and the pull of m₀, and where μ_k centres.
-
-    In place of m₁ comes m_n = (κ₀ m₀ + N x̄)/(κ₀ + N); of m₂, S + κ₀ N/(κ₀ + N) (x̄ − m₀)(x̄ − m₀)ᵀ, in data units, on
-    and below the diagonal.
-    """
-    n, m1, m2, gap = t.m0[k], t.m1[k], t.m2[k], t.gap[k]
-    d, share = m1.shape[0], 0.0 if n <= 0.0 else 1.0 / n
-    for i in range(d):
-        gap[i] = t.means[k, i] - mean[i]
-        if m2.shape[1] > 1:
-            for j in range(i + 1):
-                m2[i, j] -= share * m1[i] * m1[j]
-                gap[i] += share * factor[i, j] * m1[j]
-        else:
-            m2[i, 0] = factor[i, 0] ** 2 * (m2[i, 0] - share * m1[i] ** 2)
-            gap[i] += share * factor[i, 0] * m1[i]
-    if m2.shape[1] > 1:
-        _unwhiten(factor, m2, scratch)
-    pull, weight = shrinkage * n / (shrinkage + n), n / (shrinkage + n)
-    for i in range(d):
-        m1[i] = mean[i] + (weight * gap[i] if n > 0.0 else 0.0)
-        for j in range(i + 1 if m2.shape[1] > 1 else 1):
-            m2[i, j] += pull * gap[i] * (gap[j] if m2.shape[1] > 1 else gap[i])
-
-
-@njit(**EXACT)
-def _unwhiten(factor, m2, scratch):
-    """m₂ becomes L m₂ Lᵀ, on and below the diagonal."""
-    d = m2.shape[0]
-    for i in range(d):
-        for j in range(d):
-            s = 0.0
-            for h in range(i + 1):
-                s += factor[i, h] * m2[max(h, j), min(h, j)]
-            scratch[i, j] = s
-    for i in range(d):
-        for j in range(i + 1):
-            s = 0.0
-            for h in range(j + 1):
-                s += scratch[i, h] * factor[j, h]
-            m2[i, j] = s
-
-
-@njit(**EXACT)
-def cholesky(matrix):
-    """In place, on and below the diagonal; NaN where it is not positive definite."""
-    d = matrix.shape[0]
-    for j in range(d):
-        for i in range(j, d):
-            s = matrix[i, j]
-            for h in range(j):
-                s -= matrix[i, h] * matrix[j, h]
-            if i == j:
-                matrix[j, j] = math.sqrt(s) if s > 0.0 else math.nan
-            else:
-                matrix[i, j] = s / matrix[j, j]
-
-
-@njit(**EXACT)
-def relabel(alpha, n_blocks, size, t, space):
+def relabel(c, first, n_blocks, size, t, space):
     """Propose a random order of the components, of equal density but for the weights', and accept it by that.
 
-    The point is (weights, ``n_blocks`` covariances of so many variables each, means), as `native.Layout` says. With
-    equal α every order is accepted: this is the permutation sampler (Frühwirth-Schnatter 2001).
+    ``c`` are the constants of `density.weights`; ``n_blocks`` covariances of ``size`` numbers each begin at ``first``.
+    With one α for all every order is accepted: this is the permutation sampler (Frühwirth-Schnatter 2001).
     """
     k, d = t.means.shape
     u, other, logs, order = space.point, space.other, space.logs, space.order
+    start = weights.end(c, k) - (k - 1)
     variates.shuffle(order, space.stream)
     last, ratio = 0.0, 0.0
     for i in range(k - 1):
-        logs[i] = u[i]
-        last -= u[i]
+        logs[i] = u[start + i]
+        last -= logs[i]
     logs[k - 1] = last
-    for i in range(k):
-        ratio += alpha[i] * (logs[order[i]] - logs[i])
+    for i in range(k if start == 0 else 0):
+        ratio += c[4 + i] * (logs[order[i]] - logs[i])
     if math.log(1.0 - variates.uniform(space.stream)) > ratio:
         return
     _copy(u, other)
-    first, means = k - 1, u.shape[0] - k * d
+    means = u.shape[0] - k * d
     for i in range(k):
         if i < k - 1:
-            u[i] = logs[order[i]]
+            u[start + i] = logs[order[i]]
         for j in range(size if n_blocks > 1 else 0):
             u[first + i * size + j] = other[first + order[i] * size + j]
         for j in range(d):

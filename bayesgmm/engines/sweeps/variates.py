@@ -17,7 +17,7 @@ from bayesgmm.kernel.options import EXACT
 # Numbers of rows, from 0 on, and those of a stream must not meet under one key.
 _FIRST = np.uint64(2**62)
 _ONE = np.uint64(1)
-_TURN = 2.0 * math.pi
+_TURN, _LOG_2 = 2.0 * math.pi, math.log(2.0)
 
 
 @njit(**EXACT)
@@ -61,27 +61,28 @@ def log_gamma(shape, stream):
 
 
 @njit(**EXACT)
-def log_weights(alpha, counts, w, stream):
-    """w (K,) becomes centred logarithms of a Dirichlet(α + N) variate."""
+def log_dirichlet(w, stream):
+    """w (K,), the concentrations, becomes centred logarithms of a Dirichlet variate."""
     total = 0.0
     for k in range(w.shape[0]):
-        w[k] = log_gamma(alpha[k] + counts[k], stream)
+        w[k] = log_gamma(w[k], stream)
         total += w[k]
     for k in range(w.shape[0]):
         w[k] -= total / w.shape[0]
 
 
 @njit(**EXACT)
-def bartlett(dof, a, stream):
-    """A lower triangular A (D, D) with AᵀA ~ Wishart(ν, I): A_ii² ~ χ²(ν − D + i), A_ij ~ N(0, 1).
+def bartlett(dof, a, turned, stream):
+    """A lower triangular A (D, D) with A Aᵀ ~ Wishart(ν, I), or Aᵀ A where ``turned`` (Bartlett 1933).
 
-    Bartlett (1933), from the last row on. Returns nothing; above its diagonal A is zero.
+    A_ii² ~ χ²(ν − i + 1), or χ²(ν − D + i) where turned, i from 1; A_ij ~ N(0, 1) below the diagonal, 0 above it.
     """
     d = a.shape[0]
     for i in range(d):
         for j in range(i):
             a[i, j] = normal(stream)
-        a[i, i] = math.exp(0.5 * (math.log(2.0) + log_gamma(0.5 * (dof - d + 1 + i), stream)))
+        own = dof - d + 1 + i if turned else dof - i
+        a[i, i] = math.exp(0.5 * (_LOG_2 + log_gamma(0.5 * own, stream)))
         for j in range(i + 1, d):
             a[i, j] = 0.0
 
