@@ -1,5 +1,6 @@
 """Gibbs sampling: against closed forms, the prior alone, the joint distribution of data and parameters, and NUTS."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import arviz as az
@@ -10,7 +11,7 @@ from scipy import stats
 import bayesgmm as bg
 from bayesgmm.draws.invariants import quantities
 from bayesgmm.draws.mixtures import read
-from bayesgmm.engines.density import Density, conjugate, density_of
+from bayesgmm.engines.density import Density, conjugate, density_of, hierarchical, independent
 from bayesgmm.engines.density.native import Layout
 from bayesgmm.engines.gibbs import gibbs
 from bayesgmm.engines.sweeps import sweep
@@ -19,6 +20,7 @@ from bayesgmm.kernel import set_threads
 from bayesgmm.models import finite_mixture
 
 FAMILIES = ("full", "tied", "diag", "spherical")
+KINDS = ("conjugate", "independent", "hierarchical")
 # All comparisons of a test together fail by chance this rarely.
 UNLIKELY = 1e-4
 KEY = np.array([3, 4], dtype=np.uint64)
@@ -29,42 +31,84 @@ def faithful():
     return finite_mixture(bg.load_dataset("faithful"), 2)
 
 
-def prior_of(d, dof=None, concentration=1.0):
+def prior_of(d, kind="conjugate", concentration=1.0):
     """Constants unlike each other, so that a mix-up shows."""
     rng = np.random.default_rng(d)
-    root = np.tril(rng.normal(size=(d, d))) + 2 * np.eye(d)
-    return bg.Conjugate(mean=np.arange(1.0, d + 1), shrinkage=0.7, dof=dof or d + 3.5, scale=root @ root.T,
-                        concentration=concentration)  # fmt: skip
+    one, other = (r @ r.T for r in np.tril(rng.normal(size=(2, d, d))) + 2 * np.eye(d))
+    own = {
+        "conjugate": {"shrinkage": 0.7, "dof": d + 3.5, "scale": one},
+        "independent": {"mean_covariance": other, "dof": d + 3.5, "scale": one},
+        "hierarchical": {"mean_covariance": other, "shape": d + 0.5, "rate_shape": d + 0.2, "rate_rate": one},
+    }[kind]
+    return replace(bg.prior(kind), mean=np.arange(1.0, d + 1), concentration=concentration, **own)
 
 
 def density_under(prior, alias, rows, k):
-    layout = Layout.of(bg.family(alias), k, rows.shape[1])
-    return Density(conjugate, prior.with_constants(k), layout, rows)
+    form = {bg.priors.Conjugate: conjugate, bg.priors.Independent: independent}.get(type(prior), hierarchical)
+    extras = isinstance(prior.concentration, bg.priors.Gamma), form is hierarchical
+    layout = Layout(bg.family(alias), k, rows.shape[1], *extras)
+    return Density(form, prior.with_constants(k), layout, rows)
 
 
-def marginals(prior, alias, k):
-    """The prior's distributions of each weight, variance and mean, by (name, place); weights' concentration α (K,)."""
-    d, alpha, found = len(prior.mean), np.broadcast_to(prior.concentration, k), {}
-    scale, dof = np.diag(prior.scale), prior.dof
-    match alias:
-        case "full" | "tied":
-            shape, rates = 0.5 * (dof - d + 1), 0.5 * scale
-        case "diag":
-            shape, rates = 0.5 * dof, 0.5 * scale
-        case "spherical":
-            shape, rates = 0.5 * dof, np.full(d, 0.5 * scale.mean())
+def uniform_under(prior, alias, found):
+    """Draws from the prior taken through its distribution functions, some given others: each uniform, by name."""
+    weights, means, covariances = (found[n] for n in ("weights", "means", "covariances"))
+    k, d = means.shape[1:]
+    out = {}
+    if "concentration" in found:
+        alpha, gamma = np.broadcast_to(found["concentration"][:, None], weights.shape), prior.concentration
+        out["concentration"] = stats.gamma.cdf(found["concentration"], gamma.shape, scale=1 / gamma.rate)
+    else:
+        alpha = np.broadcast_to(prior.concentration, weights.shape)
+    is_dense, less = alias in ("full", "tied"), 0.5 * (d - 1) * (alias in ("full", "tied"))
+    if isinstance(prior, bg.priors.Hierarchical):
+        rate, unit = found["rate"], np.diag(np.linalg.inv(prior.rate_rate))
+        if is_dense:
+            rate = np.diagonal(rate, axis1=1, axis2=2)
+        elif alias == "diag":
+            unit = 1 / np.diag(prior.rate_rate)
+        else:
+            rate, unit = rate[:, None], unit.mean(keepdims=True)
+        for j in range(rate.shape[1]):
+            out[f"rate {j}"] = stats.gamma.cdf(rate[:, j], prior.rate_shape, scale=unit[j])
+        shape, rates = prior.shape - less, np.broadcast_to(rate, (len(means), d))
+    else:
+        rates = 0.5 * np.diag(prior.scale)
+        rates = np.full(d, rates.mean()) if alias == "spherical" else rates
+        shape, rates = 0.5 * prior.dof - less, np.broadcast_to(rates, (len(means), d))
     for i in range(k):
         if k > 1:
-            found["weights", (i,)] = stats.beta(alpha[i], alpha.sum() - alpha[i])
+            out[f"weight {i}"] = stats.beta.cdf(weights[:, i], alpha[:, i], alpha.sum(axis=1) - alpha[:, i])
         for j in range(d):
-            found["covariances", (i, j, j)] = stats.invgamma(shape, scale=rates[j])
-            width = np.sqrt(rates[j] / (shape * prior.shrinkage))
-            found["means", (i, j)] = stats.t(2 * shape, loc=prior.mean[j], scale=width)
-    return found
+            variance = covariances[:, i, j, j]
+            out[f"variance {i} {j}"] = stats.invgamma.cdf(variance, shape, scale=rates[:, j])
+            own = variance / prior.shrinkage if isinstance(prior, bg.Conjugate) else prior.mean_covariance[j, j]
+            out[f"mean {i} {j}"] = stats.norm.cdf(means[:, i, j], prior.mean[j], np.sqrt(own))
+    return out
+
+
+def assert_uniform(values):
+    """Independent draws."""
+    for name, u in values.items():
+        assert stats.kstest(u, "uniform").pvalue > UNLIKELY / len(values), name
+
+
+def assert_zero_on_average(values):
+    """Draws of chains (chain, draw), which need not be independent."""
+    z = stats.norm.isf(UNLIKELY / (2 * len(values)))
+    for name, v in values.items():
+        assert float(az.ess(v)) > 200, name
+        assert abs(v.mean()) < z * float(az.mcse(v)), name
+
+
+def moments_of(values, chains=4):
+    """What is zero on average for uniform draws: u − ½ and u² − ⅓."""
+    chains = {name: u.reshape(chains, -1) for name, u in values.items()}
+    return {n: u - 0.5 for n, u in chains.items()} | {f"{n}, squared": u * u - 1 / 3 for n, u in chains.items()}
 
 
 def posterior_of_one(prior, alias, x):
-    """The conjugate prior's own posterior where K = 1 (Gelman et al. 2013, section 3.6), and its dof by family."""
+    """The conjugate prior's own posterior where K = 1 (Gelman et al. 2013, section 3.6)."""
     n, d = x.shape
     gap, centred = x.mean(axis=0) - prior.mean, x - x.mean(axis=0)
     shrinkage = prior.shrinkage + n
@@ -74,13 +118,6 @@ def posterior_of_one(prior, alias, x):
         scale, n = rate * np.eye(d), n * d
     mean = (prior.shrinkage * prior.mean + len(x) * x.mean(axis=0)) / shrinkage
     return bg.Conjugate(mean=mean, shrinkage=shrinkage, dof=prior.dof + n, scale=scale)
-
-
-def assert_distributed(found, expected):
-    """Independent draws against their distributions."""
-    for (name, place), distribution in expected.items():
-        values = found[name][(slice(None), *place)]
-        assert stats.kstest(values, distribution.cdf).pvalue > UNLIKELY / len(expected), (name, place)
 
 
 # ---- exact distributions
@@ -96,7 +133,7 @@ def test_one_component_has_the_closed_form(alias, d):
     start = density.place(bg.Mixture([1.0], [x.mean(axis=0)], [np.eye(d)]))
     found = density.variables(sweep(density, start, KEY, 0, 20_000).points)
     after = posterior_of_one(prior, alias, x)
-    assert_distributed(found, marginals(after, alias, 1))
+    assert_uniform(uniform_under(after, alias, found))
     expected = after.scale / (after.dof - d - 1)
     if alias in ("diag", "spherical"):
         expected = np.diag(np.diag(after.scale)) / (after.dof - 2)
@@ -107,21 +144,33 @@ def test_one_component_has_the_closed_form(alias, d):
 
 @pytest.mark.parametrize("concentration", [1.0, [0.5, 2.0, 4.0]])
 @pytest.mark.parametrize("moves", [False, True])
+@pytest.mark.parametrize("kind", ["conjugate", "independent"])
 @pytest.mark.parametrize("alias", FAMILIES)
-def test_without_data_it_draws_from_the_prior(alias, moves, concentration):
+def test_without_data_it_draws_from_the_prior(alias, kind, moves, concentration):
     # Every sweep draws anew, so that draws are independent.
-    prior = prior_of(2, concentration=concentration)
+    prior = prior_of(2, kind, concentration)
     density = density_under(prior, alias, np.empty((0, 2)), 3)
     points = sweep(density, np.zeros(density.size), KEY, 0, 20_000, moves=moves).points
-    assert_distributed(density.variables(points), marginals(prior, alias, 3))
+    assert_uniform(uniform_under(prior, alias, density.variables(points)))
+
+
+@pytest.mark.parametrize("concentration", [1.0, bg.priors.Gamma(2.0, 3.0)])
+@pytest.mark.parametrize("alias", FAMILIES)
+def test_without_data_what_stands_above_it_is_drawn_from_the_prior_too(alias, concentration):
+    prior = prior_of(2, "hierarchical", concentration)
+    density = density_under(prior, alias, np.empty((0, 2)), 3)
+    points = sweep(density, np.zeros(density.size), KEY, 0, 40_000, moves=True).points
+    assert_zero_on_average(moments_of(uniform_under(prior, alias, density.variables(points))))
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("concentration", [[1.0, 2.0], bg.priors.Gamma(2.0, 1.0)])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("alias", FAMILIES)
-def test_joint_distribution_of_data_and_parameters(alias):
+def test_joint_distribution_of_data_and_parameters(alias, kind, concentration):
     """Data and parameters drawn in turn have the joint distribution, whose parameters are the prior (Geweke 2004)."""
     n, k, d, rng = 8, 2, 2, np.random.default_rng(5)
-    prior = prior_of(d, concentration=[1.0, 2.0])
+    prior = prior_of(d, kind, concentration)
     density, points, rows = density_under(prior, alias, np.empty((0, d)), k), [], []
     u = sweep(density, np.zeros(density.size), KEY, 0, 1).points[0]
     for i in range(8_000):
@@ -132,14 +181,9 @@ def test_joint_distribution_of_data_and_parameters(alias):
         u = sweep(density_under(prior, alias, x, k), u, KEY, i + 1, 1, moves=i % 2 == 1).points[0]
         points.append(u)
         rows.append(x)
-    found, expected = density.variables(np.array(points)), marginals(prior, alias, k)
-    # Under the prior each number, taken through its distribution function, is uniform: mean ½, mean square ⅓.
-    uniform = {key: law.cdf(found[key[0]][(slice(None), *key[1])]) for key, law in expected.items()}
-    checks = [(key, v - 0.5) for key, v in uniform.items()] + [(key, v * v - 1 / 3) for key, v in uniform.items()]
-    checks += [(("rows", (j,)), np.sign(np.array(rows)[:, :, j] - prior.mean[j]).mean(axis=1)) for j in range(d)]
-    z = stats.norm.isf(UNLIKELY / (2 * len(checks)))
-    for key, values in checks:
-        assert abs(values.mean()) < z * float(az.mcse(values[None], method="mean")), key
+    checks = moments_of(uniform_under(prior, alias, density.variables(np.array(points))), chains=1)
+    signs = np.sign(np.array(rows) - prior.mean).mean(axis=1)
+    assert_zero_on_average(checks | {f"rows {j}": signs[None, :, j] for j in range(d)})
 
 
 # ---- agreement with NUTS
@@ -154,27 +198,29 @@ def cases():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("alias", FAMILIES)
 @pytest.mark.parametrize("name", cases())
-def test_gibbs_and_nuts_have_one_posterior(name, alias):
+def test_gibbs_and_nuts_have_one_posterior(name, alias, kind):
     x, k = cases()[name]
-    model = finite_mixture(x, k, covariance_type=alias)
-    reference = bg.fit_map(model, seed=0).mixture
-    # The spherical family puts most rows of banknote anywhere: chains must be long there.
+    model = finite_mixture(x, k, covariance_type=alias, prior=kind)
+    reference = bg.fit_mle(x, k, covariance_type=alias, prior="conjugate", seed=0).mixture
     found = [
         bg.relabel(bg.sample(model, engine="nuts", draws=1500, seed=1, progress=False), reference=reference),
-        bg.relabel(bg.sample(model, engine="gibbs", draws=8000, seed=2, progress=False), reference=reference),
+        bg.relabel(bg.sample(model, engine="gibbs", draws=6000, seed=2, progress=False), reference=reference),
     ]
-    watched = []
-    for draws in found:
-        values = {n: v.reshape(4, -1) for n, v in quantities(draws, read(draws)).items()}
-        for place in np.ndindex(k, draws["posterior"].sizes["feature"]):
-            values[f"means{place}"] = draws["posterior"]["means"].values[(..., *place)]
-        watched.append(values)
+    watched = [quantities(draws, read(draws)) for draws in found]
+    for draws, values in zip(found, watched):
+        means = draws["posterior"]["means"].values
+        values |= {f"means {place}": means[(..., *place)] for place in np.ndindex(*means.shape[2:])}
+        for above in ("rate", "concentration"):
+            if above in draws["posterior"]:
+                rate = draws["posterior"][above].values
+                values |= {f"{above} {place}": rate[(..., *place)] for place in np.ndindex(*rate.shape[2:])}
     assert watched[0].keys() == watched[1].keys()
     z = stats.norm.isf(UNLIKELY / (2 * len(watched[0])))
     for name in watched[0]:
-        one, other = (v[name] for v in watched)
+        one, other = (v[name].reshape(4, -1) for v in watched)
         assert min(float(az.ess(v)) for v in (one, other)) > 400, name
         error = np.hypot(float(az.mcse(one)), float(az.mcse(other)))
         assert abs(one.mean() - other.mean()) < z * error, name
@@ -198,9 +244,11 @@ def test_n_sweeps_and_then_m_are_n_and_m_sweeps(alias, moves):
     assert (other.points != whole.points).all()
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("alias", FAMILIES)
-def test_heights_are_log_densities_as_nuts_sees_them(alias):
-    model = finite_mixture(bg.load_dataset("faithful"), 2, covariance_type=alias)
+def test_heights_are_log_densities_as_nuts_sees_them(alias, kind):
+    prior = replace(bg.prior(kind), concentration=bg.priors.Gamma(2.0, 2.0))
+    model = finite_mixture(bg.load_dataset("faithful"), 2, covariance_type=alias, prior=prior)
     density = density_of(model)
     points, heights = sweep(density, way_of(model).start(0), KEY, 0, 20)
     np.testing.assert_allclose(heights, [density(u)[0] for u in points], rtol=1e-12)
@@ -296,6 +344,6 @@ def test_what_it_cannot_take_is_refused_with_a_sentence(faithful):
 
 
 def test_a_prior_beyond_double_precision_is_named():
-    density = density_under(prior_of(2, dof=1.0 + 1e-3), "full", np.empty((0, 2)), 2)
+    density = density_under(replace(prior_of(2), dof=1.0 + 1e-3), "full", np.empty((0, 2)), 2)
     with pytest.raises(ValueError, match="left double precision.*dof"):
         sweep(density, np.zeros(density.size), KEY, 0, 1000)
