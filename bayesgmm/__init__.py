@@ -18,10 +18,10 @@ Rooms, each may import those before it
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
     ``mixture``   Mixture, a frozen value: a fit gives one, every draw is one
     ``families``  how Σ_k may be built: full, tied, diag, spherical
-    ``priors``    priors as values: formulas, log density, closed-form updates
+    ``priors``    priors as values, one file a prior: formulas, log density, draws, closed-form updates
     ``data``      how data arrive: arrays, frames, files; checks; the shipped data sets
     ``tape``      small graphs as lists of instructions for one compiled loop: a program, and how it is written
-    ``ppl``       the PyMC language: MarginalGaussianMixture and its Op, InverseWishart, declarations, traces
+    ``ppl``       the PyMC language: distributions, the mixture's Op, declarations, traces
     ``fit``       point estimates: EM, starts, MAP of any story
     ``draws``     what a posterior says: labels, summary, diagnose, membership, missing cells
     ``engines``   posterior draws: NUTS; ``engines.density`` the stories' log densities, one file a prior
@@ -51,8 +51,10 @@ _HOMES = {
     "InverseWishart": "ppl",
     "MarginalGaussianMixture": "ppl",
     "Mixture": "mixture",
+    "Wishart": "ppl",
     "as_table": "data",
     "compare": "comparison",
+    "concentration": "ppl",
     "coords": "ppl",
     "declare": "ppl",
     "diagnose": "draws",
@@ -67,6 +69,7 @@ _HOMES = {
     "plot_components": "plots",
     "plot_membership": "plots",
     "plot_ranks": "plots",
+    "positive": "ppl",
     "prior": "priors",
     "relabel": "draws",
     "sample": "engines",

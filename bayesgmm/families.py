@@ -19,13 +19,35 @@ def _gammaln(x):
 
 
 def _log_inverse_wishart(covariances, dof, scale):
-    """Log density of IW(dof, scale) at each of (…, D, D), every constant included."""
+    """Log density of IW(dof, scale) at each of (…, D, D), every constant included; scale (D, D) or (…, D, D)."""
     n_features = scale.shape[-1]
     log_gamma = 0.25 * n_features * (n_features - 1) * _LOG_PI
     log_gamma += sum(_gammaln(0.5 * (dof - j)) for j in range(n_features))
     trace = np.trace(np.linalg.solve(covariances, np.broadcast_to(scale, covariances.shape)), axis1=-2, axis2=-1)
     constant = 0.5 * dof * slogdet(scale)[1] - 0.5 * dof * n_features * _LOG_2 - log_gamma
     return constant - 0.5 * (dof + n_features + 1) * slogdet(covariances)[1] - 0.5 * trace
+
+
+def draw_wishart(shape, dof, scale, rng):
+    """Draws (…, D, D) from Wishart(dof, scale), mean dof · scale, by Bartlett's decomposition (1933)."""
+    factor = np.linalg.cholesky(scale) @ _bartlett(shape, dof, scale.shape[-1], rng)
+    return factor @ factor.mT
+
+
+def _draw_inverse_wishart(shape, dof, scale, rng):
+    """Draws (…, D, D) of Σ = L Lᵀ, L = chol(scale) A⁻¹."""
+    d = scale.shape[-1]
+    # Reversed, so that A, lower triangular, has the law of `ppl.inverse_wishart`: A_ii² ~ χ²(ν − D + i).
+    a = _bartlett(shape, dof, d, rng, reverse=True)
+    factor = np.linalg.cholesky(scale) @ np.linalg.inv(a)
+    return factor @ factor.mT
+
+
+def _bartlett(shape, dof, d, rng, reverse=False):
+    """Lower triangular (…, D, D): standard normal below the diagonal, A_ii² ~ χ²(ν − i + 1) on it, or ν − D + i."""
+    freedom = dof - np.arange(d)
+    squares = rng.chisquare(freedom[::-1] if reverse else freedom, size=(*shape, d))
+    return np.tril(rng.standard_normal((*shape, d, d)), -1) + np.sqrt(squares)[..., None] * np.eye(d)
 
 
 def _log_inverse_gamma(variances, shape, rate):
@@ -60,9 +82,13 @@ class Full:
         """The same with log IW(Σ_k; dof, scale) and the normal prior of μ_k added to Q."""
         return (scatters + scale) / (counts + dof + scale.shape[-1] + 2)[:, None, None]
 
-    def log_conjugate(self, covariances, dof, scale) -> float:
-        """Log prior density of the covariances' free parameters."""
-        return float(_log_inverse_wishart(covariances, dof, scale).sum())
+    def log_conjugate(self, covariances, dof, scale):
+        """Log prior density (…) of the free parameters of Σ (…, K, D, D); scale (D, D) or (…, D, D)."""
+        return _log_inverse_wishart(covariances, dof, scale[..., None, :, :]).sum(axis=-1)
+
+    def draw_conjugate(self, shape, dof, scale, rng):
+        """Draws of Σ (…, K, D, D) from their prior, for a shape (…, K); scale (D, D) or (…, D, D)."""
+        return _draw_inverse_wishart(shape, dof, scale[..., None, :, :], rng)
 
     def whitening(self, covariances) -> Whitening:
         """The factors of Σ; raises LinAlgError where one is not positive definite."""
@@ -89,9 +115,14 @@ class Tied:
         denominator = counts.sum() + dof + scale.shape[-1] + 1 + len(counts)
         return self._repeat((scatters.sum(axis=0) + scale) / denominator, len(counts))
 
-    def log_conjugate(self, covariances, dof, scale) -> float:
-        """Log prior density of the one free covariance."""
-        return float(_log_inverse_wishart(covariances[0], dof, scale))
+    def log_conjugate(self, covariances, dof, scale):
+        """Log prior density (…) of the one free covariance."""
+        return _log_inverse_wishart(covariances[..., 0, :, :], dof, scale)
+
+    def draw_conjugate(self, shape, dof, scale, rng):
+        """Draws of Σ (…, K, D, D), equal for all K."""
+        one = _draw_inverse_wishart(shape[:-1], dof, scale, rng)
+        return np.repeat(one[..., None, :, :], shape[-1], axis=-3)
 
     def whitening(self, covariances) -> Whitening:
         """The one factor; raises LinAlgError where Σ is not positive definite."""
@@ -120,9 +151,15 @@ class Diagonal:
         """The same with log InvGamma(σ²_kd; dof/2, scale_dd/2) and the normal prior of μ_k added to Q."""
         return _as_matrices((_diagonals(scatters) + np.diag(scale)) / (counts + dof + 3)[:, None])
 
-    def log_conjugate(self, covariances, dof, scale) -> float:
-        """Log prior density of the variances."""
-        return float(_log_inverse_gamma(_diagonals(covariances), 0.5 * dof, 0.5 * np.diag(scale)).sum())
+    def log_conjugate(self, covariances, dof, scale):
+        """Log prior density (…) of the variances."""
+        rates = 0.5 * _diagonals(scale)[..., None, :]
+        return _log_inverse_gamma(_diagonals(covariances), 0.5 * dof, rates).sum(axis=(-2, -1))
+
+    def draw_conjugate(self, shape, dof, scale, rng):
+        """Draws of diagonal Σ (…, K, D, D)."""
+        gammas = rng.gamma(0.5 * dof, size=(*shape, scale.shape[-1]))
+        return _as_matrices(0.5 * _diagonals(scale)[..., None, :] / gammas)
 
     def whitening(self, covariances) -> Whitening:
         """Standard deviations; raises LinAlgError where a variance is not positive."""
@@ -151,10 +188,17 @@ class Spherical:
         total = _diagonals(scatters).sum(axis=-1) + np.trace(scale) / n_features
         return self._spheres(total / (dof + 2 + n_features * (counts + 1)), n_features)
 
-    def log_conjugate(self, covariances, dof, scale) -> float:
-        """Log prior density of the variances."""
-        rate = 0.5 * np.trace(scale) / scale.shape[-1]
-        return float(_log_inverse_gamma(covariances[:, 0, 0], 0.5 * dof, rate).sum())
+    def log_conjugate(self, covariances, dof, scale):
+        """Log prior density (…) of the variances."""
+        return _log_inverse_gamma(covariances[..., 0, 0], 0.5 * dof, self._rate(scale)).sum(axis=-1)
+
+    def draw_conjugate(self, shape, dof, scale, rng):
+        """Draws of spherical Σ (…, K, D, D)."""
+        variances = self._rate(scale) / rng.gamma(0.5 * dof, size=shape)
+        return variances[..., None, None] * np.eye(scale.shape[-1])
+
+    def _rate(self, scale):
+        return 0.5 * np.trace(scale, axis1=-2, axis2=-1)[..., None] / scale.shape[-1]
 
     def whitening(self, covariances) -> Whitening:
         """Standard deviations; raises LinAlgError where a variance is not positive."""

@@ -3,7 +3,7 @@
     Z_n ~ Categorical(π)                 which component row n comes from; summed out
     X_n | Z_n = k ~ Normal(μ_k, Σ_k)     the row
 
-    π ~ Dirichlet(α)
+    π ~ Dirichlet(α), α fixed or with a prior of its own
     μ_k | Σ_k ~ Normal(m₀, Σ_k / κ₀)
     full        Σ_k ~ InverseWishart(ν₀, Ψ₀)
     tied        Σ_k = Σ ~ InverseWishart(ν₀, Ψ₀)
@@ -19,35 +19,10 @@ import bayesgmm as bg
 from bayesgmm.families import Diagonal, Full, Spherical, Tied
 
 
-def finite_mixture(
+def conjugate_mixture(
     x, n_components, *, covariance_type="full", prior="conjugate", case_weights=None, missing="raise"
 ):
-    """Tell the story of K Gaussians, K known, as a PyMC model.
-
-    Parameters
-    ----------
-    x : array, frame or file (N, D)
-        The rows, in data units; every feature numeric, none constant.
-    n_components : int
-        K.
-    covariance_type : {"full", "tied", "diag", "spherical"}
-        How Σ_k may be built.
-    prior : "conjugate" or Conjugate
-        Constants that it leaves out are scaled by the data (`bayesgmm.scale_prior`).
-    case_weights : array (N,), optional
-        Non-negative frequencies: a weight of 2 counts a row twice.
-    missing : {"raise", "marginalise"}
-        Missing cells (NaN) are an error, or taken to be missing at random and summed out.
-
-    Returns
-    -------
-    pymc.Model
-        With ``weights``, ``means``, ``covariances`` and the observed ``x``; dims ``component``, ``feature``, ``obs``.
-
-    Raises
-    ------
-    ValueError
-        If the data cannot be fitted, or an argument is not known; the message says which and what to do.
+    """Tell the story of K Gaussians under `Conjugate`; see `bayesgmm.models.finite_mixture`.
 
     References
     ----------
@@ -56,7 +31,7 @@ def finite_mixture(
     Examples
     --------
     >>> import bayesgmm as bg
-    >>> model = finite_mixture(bg.load_dataset("faithful"), 2)
+    >>> model = conjugate_mixture(bg.load_dataset("faithful"), 2)
     >>> [v.name for v in model.free_RVs]
     ['weights', 'covariances', 'means']
     """
@@ -67,7 +42,7 @@ def finite_mixture(
     shape = np.array(prior.dof / 2)  # PyTensor would take a plain 1.5 for a float32
     matrix = ("component", "feature", "feature_other")
     with pm.Model(coords=bg.coords(x, n_components)) as model:
-        weights = pm.Dirichlet("weights", prior.concentration, dims="component")
+        weights = pm.Dirichlet("weights", bg.concentration(prior.concentration, n_components), dims="component")
         match family:
             case Full():
                 covariances = bg.InverseWishart("covariances", prior.dof, prior.scale, dims=matrix)

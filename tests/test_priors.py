@@ -142,6 +142,6 @@ def test_a_prior_prints_its_formulas_in_data_units():
 
 def test_priors_are_looked_up_by_name_or_value():
     assert isinstance(prior("conjugate"), Conjugate) and prior(PRIOR) is PRIOR
-    for wrong in ("flat", None, 3):
-        with pytest.raises(ValueError, match="use 'conjugate'"):
+    for wrong in ("flat", None, 3, ["lkj"]):
+        with pytest.raises(ValueError, match="use 'conjugate', 'independent'"):
             prior(wrong)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.fit.mode import Summit, hessian
+from bayesgmm.fit.mode import Summit
 
 # Where the curvature was not looked at, posterior standard deviations are taken to be this small.
 _SMALL = 0.01
@@ -59,8 +59,8 @@ def heaviest(density, summits: Iterable[Summit], *, relabelled=None) -> list[Mod
     summits : iterable of Summit
         The same mode may be among them several times.
     relabelled : callable, optional
-        (u, reference u) ↦ u with its labels as close to the reference's as they come. A story that is not the same
-        under other labels keeps those that were found.
+        (u, reference u) ↦ the `Summit` with labels as close to the reference's as they come. A story that is not the
+        same under other labels keeps those that were found.
     """
     found: list[Mode] = []
     for summit in summits:
@@ -70,14 +70,15 @@ def heaviest(density, summits: Iterable[Summit], *, relabelled=None) -> list[Mod
     found.sort(key=lambda mode: -mode.log_mass)
     most = MOST if found[0].factor.ndim == 2 else 1
     kept = [mode for mode in found[:most] if mode.log_mass > found[0].log_mass + np.log(LEAST_SHARE)]
-    return kept[:1] + [_near(density, mode, kept[0], relabelled) for mode in kept[1:]]
+    return kept[:1] + [_near(mode, kept[0], relabelled) for mode in kept[1:]]
 
 
-def _near(density, mode: Mode, reference: Mode, relabelled) -> Mode:
-    point = mode.point if relabelled is None else relabelled(mode.point, reference.point)
-    if np.allclose(point, mode.point, rtol=1e-9) or abs(density(point)[0] - mode.height) > _SAME:
+def _near(mode: Mode, reference: Mode, relabelled) -> Mode:
+    if relabelled is None:
         return mode
-    return Mode.at(mode.height, point, -hessian(density, point))
+    there = relabelled(mode.point, reference.point)
+    height = there.history[-1]
+    return mode if abs(height - mode.height) > _SAME else Mode.at(height, there.point, there.curvature)
 
 
 def worth_a_look(heights, counts, per_component: int) -> np.ndarray:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 from bayesgmm.fit.mle import at_least_one
 
 # Draws × rows up to which the pointwise log-likelihood is kept beside the draws.
 MOST_LOG_LIKELIHOOD = 20_000_000
+ENGINES = ("auto", "nuts", "gibbs", "laplace")
+_AUTO = "nuts: it takes every story, and its draws depend less on each other than those of gibbs"
 
 
-def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, progress=True):
+def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, progress=True, permute_labels=False):
     """Draw from the posterior of a story.
 
     Every chain starts in the same labelling, around the mode with the most mass; labels are matched after, and no draw
@@ -19,17 +23,28 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     ----------
     model : pymc.Model
         A story: one observed `MarginalGaussianMixture`.
-    engine : {"auto", "nuts"}
-        The No-U-Turn sampler of nutpie, the only engine so far, is what "auto" takes. Nothing is
+    engine : {"auto", "nuts", "gibbs", "laplace"}
+        "nuts", the No-U-Turn sampler of nutpie, takes every story. Nothing is
         compiled for it: the log density of a story that declares its prior is native, and that of any other, or of
         one edited since, is traced from its PyMC graph. Only a graph with an operation for which there is no
         instruction is compiled. The attribute ``density`` says which.
+        "gibbs", data augmentation, draws labels given parameters and parameters given labels. It takes stories that
+        declare a prior with closed forms, complete rows, and case weights that are whole numbers. A sweep costs less
+        than a step of NUTS, but draws depend on each other for long where components overlap.
+        "laplace" draws from normal approximations at the modes, weighs the draws by the posterior, and resamples:
+        independent draws, in two evaluations each, without warm-up. The attribute ``pareto_k`` judges it: up to 0.7
+        it may be trusted, as it may be where there are many rows and components stand apart.
+        "auto" is "nuts". The attribute ``engine_reason`` says what was taken and why.
     draws, tune, chains : int
-        Draws kept and warm-up draws of each chain; chains.
+        Draws kept and warm-up draws of each chain; chains. Draws of "laplace" are independent, and need no warm-up.
     seed : int, optional
         The same seed gives the same draws.
     progress : bool
         Show a bar on a terminal.
+    permute_labels : bool
+        For "gibbs": end every sweep with a random order of the components, accepted by its density, which is always
+        the case where the concentration is the same for all: then chains visit all K! labellings of the posterior
+        alike. Labels are matched afterwards all the same.
 
     Returns
     -------
@@ -37,17 +52,29 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
         Groups ``posterior`` (weights, means, covariances, and the free variables), ``sample_stats`` (with the
         ``permutation`` that matched the labels), ``observed_data``, ``constant_data`` (the prior's constants), and
         ``log_likelihood`` (chain, draw, obs) while draws × N is at most 2·10⁷. Attributes say how it was made.
+        ``sample_stats`` holds the log posterior density on the unconstrained scale, Jacobian included: ``logp`` by
+        NUTS, ``lp`` by Gibbs.
+
+        If interrupted (Ctrl-C), sampling stops, and what has been drawn is kept: as many chains and draws of each as
+        give most. The attributes are then ``incomplete`` (1), and ``kept``, which says how many.
+
+    Warns
+    -----
+    UserWarning
+        If interrupted, or if Laplace's approximation is poor.
 
     Raises
     ------
     ValueError
-        If the model is no story, or an argument is out of range.
+        If the model is no story, the engine cannot take it, or an argument is out of range.
     KeyboardInterrupt
-        When interrupted; sampling stops at once.
+        When interrupted before any chain had finished its warm-up.
 
     References
     ----------
-    Hoffman & Gelman (2014); label matching after sampling: Papastamoulis (2016).
+    Hoffman & Gelman (2014); data augmentation: Diebolt & Robert (1994); random orders of labels: Frühwirth-Schnatter
+    (2001); Laplace's approximation, weighed: Vehtari et al. (2024); label matching after sampling: Papastamoulis
+    (2016).
 
     Examples
     --------
@@ -58,13 +85,29 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     >>> bg.diagnose(draws).verdict
     'sound'
     """
-    if engine not in ("auto", "nuts"):
-        raise ValueError(f"engine {engine!r} is not known; use 'auto' or 'nuts'")
+    if engine not in ENGINES:
+        raise ValueError(f"engine {engine!r} is not known; use {', '.join(map(repr, ENGINES[:-1]))} or {ENGINES[-1]!r}")
     counts = {name: at_least_one(value, name) for name, value in (("draws", draws), ("tune", tune), ("chains", chains))}
     from bayesgmm.draws import relabel
-    from bayesgmm.engines.nuts import nuts
 
-    tree = nuts(model, seed=seed, progress=progress, **counts)
+    options = {"seed": seed, "progress": progress, **counts}
+    if engine == "gibbs":
+        from bayesgmm.engines.gibbs import gibbs
+
+        tree = gibbs(model, permute_labels=permute_labels, **options)
+    else:
+        if permute_labels:
+            raise ValueError("permute_labels is a move of engine='gibbs'; the others have none")
+        if engine == "laplace":
+            del options["tune"]
+            from bayesgmm.engines.laplace import laplace as draw
+        else:
+            from bayesgmm.engines.nuts import nuts as draw
+
+        tree = draw(model, **options)
+    if "incomplete" in tree.attrs:
+        warnings.warn(f"sampling was interrupted: {tree.attrs['kept']} are kept, marked incomplete", stacklevel=2)
+    tree.attrs["engine_reason"] = _AUTO if engine == "auto" else f"{engine}: asked for"
     return relabel(_with_log_likelihood(tree))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-# What nutpie records that a reader of the draws can use; the rest is its own bookkeeping.
-_KEPT = ("depth", "diverging", "energy", "energy_error", "logp", "maxdepth_reached", "mean_tree_accept", "mode",
-         "n_steps", "step_size", "step_size_bar")  # fmt: skip
+# What samplers record that a reader of the draws can use; the rest is nutpie's own bookkeeping.
+_KEPT = ("lp", "logp", "depth", "diverging", "energy", "energy_error", "maxdepth_reached", "mean_tree_accept",
+         "mode",          "n_steps", "step_size", "step_size_bar")  # fmt: skip
 
 
-def dressed(tree, model, *, density: str, seed: int):
-    """Add to draws of nutpie what was observed and how they were made."""
-    import nutpie
+def dressed(tree, model, **made):
+    """Add to draws what was observed and how they were made: engine, library, density, seed."""
     import xarray as xr
 
     import bayesgmm
@@ -27,14 +26,10 @@ def dressed(tree, model, *, density: str, seed: int):
     known = declaration(model)
     tree["constant_data"] = xr.DataTree(_constants(known.prior if known else None, observed))
     tree.attrs.update(
-        inference_library="nutpie",
-        inference_library_version=nutpie.__version__,
         bayesgmm_version=bayesgmm.__version__,
-        engine="nuts",
-        density=density,
         prior=str(known.prior) if known else "as the model declares it",
         covariance_type=known.family.alias if known else "as the model declares it",
-        seed=seed,
+        **made,
     )
     return tree
 
@@ -44,11 +39,5 @@ def _constants(prior, observed):
 
     found = {} if observed.case_weights is None else {"case_weights": ("obs", observed.case_weights)}
     if prior is not None:
-        found |= {
-            "prior_concentration": ("component", prior.concentration),
-            "prior_mean": ("feature", prior.mean),
-            "prior_scale": (("feature", "feature_other"), prior.scale),
-            "prior_dof": prior.dof,
-            "prior_shrinkage": prior.shrinkage,
-        }
+        found |= {f"prior_{name}": value for name, value in prior.constants.items()}
     return xr.Dataset(found)

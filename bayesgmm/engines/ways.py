@@ -16,10 +16,11 @@ from bayesgmm.engines.density import density_of
 from bayesgmm.engines.density.folded import Folded
 from bayesgmm.engines.density.sampling import POINT, NativeModel
 from bayesgmm.engines.density.traced import Traced
+from bayesgmm.engines.importance import TRUSTED, log_ratio, smoothed
 from bayesgmm.engines.modes import Mode, heaviest, worth_a_look
 from bayesgmm.fit.curvature import observed_curvature
 from bayesgmm.fit.em import Posterior, climb
-from bayesgmm.fit.mode import ascents, summit
+from bayesgmm.fit.mode import Summit, ascents, summit
 from bayesgmm.fit.starts import start_statistics
 from bayesgmm.mixture import Mixture
 from bayesgmm.ppl.declaration import Signature, declaration
@@ -27,12 +28,14 @@ from bayesgmm.ppl.instructions import Untraceable
 from bayesgmm.ppl.observed import observed_mixture
 from bayesgmm.ppl.surface import Surface, parameters
 
+# Chains start this many posterior standard deviations, by the curvature at the mode, away from it.
+DISPERSION = 1.5
 # Climbs begun in search of the mode, and where every step of one is interpreted by Python.
 _STARTS, _SLOW_STARTS = 10, 2
 # Rows times variables from which one pass over the rows and a trace of the graph are the quicker way to the curvature.
 _MANY = 20_000_000
-# Draws of the normal approximation, and the shape of their importance weights' tail from which it is a poor one.
-_TRIALS, _HEAVY = 500, 0.7
+# Draws by which the normal approximation is judged.
+_TRIALS = 500
 # Dims of the mixture's parameters where the model does not name them.
 _DIMS = {
     "weights": ("component",),
@@ -76,17 +79,15 @@ class Native:
         """What nutpie samples, from points so many posterior standard deviations away from the mode."""
         return NativeModel(dims={}, density=self.folded, start=_Starts(np.zeros(self.folded.size), dispersion))
 
+    def start(self, seed) -> np.ndarray:
+        """A point u (p,), over-dispersed about the mode."""
+        v = _Starts(np.zeros(self.folded.size), DISPERSION)(seed)
+        return self.folded.unfold(v, np.random.default_rng(seed))[0]
+
     def is_far_from_normal(self) -> bool:
-        """Whether the curvature at the mode says little of how far the posterior reaches.
-
-        Importance weights of the normal approximation then have a tail with a shape k above 0.7 (Vehtari, Simpson,
-        Gelman, Yao & Gabry 2024).
-        """
-        from arviz_stats.base import array_stats
-
+        """Whether the curvature at the mode says little of how far the posterior reaches."""
         v = np.random.default_rng(0).standard_normal((_TRIALS, self.folded.size))
-        logs = np.array([self.folded(point)[0] for point in v]) + 0.5 * (v * v).sum(axis=1)
-        return not float(array_stats.psislw(logs)[1]) <= _HEAVY
+        return not smoothed([log_ratio(self.folded, point) for point in v])[1] <= TRUSTED
 
     def named(self, tree, model, rng):
         """The draws under the names of the model's variables, and the mixture's parameters."""
@@ -94,15 +95,18 @@ class Native:
         if modes is not None:
             stats, dims = tree["sample_stats"].to_dataset(), ("chain", "draw")
             tree["sample_stats"] = xr.DataTree(stats.assign(mode=(dims, modes), logp=(dims, heights)))
-        found = self.function.variables(u)
-        names = [v.name for v in (*model.free_RVs, *model.deterministics) if v.name in found]
-        names += [name for name in _DIMS if name not in names]
         coords = {c: tree["posterior"][c].values for c in ("chain", "draw")}
-        posterior = xr.Dataset({n: (_dims(model, n, found[n].ndim - 2), found[n]) for n in names}, coords)
-        known = {d: list(model.coords[d]) for d in posterior.sizes if model.coords.get(d) is not None}
-        known = {d: values for d, values in known.items() if len(values) == posterior.sizes[d]}
-        tree["posterior"] = xr.DataTree(posterior.assign_coords(known))
+        tree["posterior"] = xr.DataTree(named(self.function.variables(u), model, coords))
         return tree
+
+
+def named(found: dict[str, np.ndarray], model, coords) -> xr.Dataset:
+    """Variables (chain, draw, …) with the dims and coordinates that the model gives them, in its order."""
+    names = [v.name for v in (*model.free_RVs, *model.deterministics) if v.name in found]
+    names += [name for name in _DIMS if name not in names]
+    posterior = xr.Dataset({n: (_dims(model, n, found[n].ndim - 2), found[n]) for n in names}, coords)
+    known = {d: list(model.coords[d]) for d in posterior.sizes if model.coords.get(d) is not None}
+    return posterior.assign_coords({d: values for d, values in known.items() if len(values) == posterior.sizes[d]})
 
 
 def _refuse_a_point(model, density, near):
@@ -197,23 +201,20 @@ def _summits(model, function):
 
 
 def _candidates(known, observed, features):
-    """The modes of (π, μ, Σ) that are worth a look, with weights away from 0; where a fit begins if there are none."""
-    k, rng = observed.n_components, np.random.default_rng(0)
-    begin = list(start_statistics(observed.rows, k, _STARTS, rng, observed.case_weights))
-    if (known.prior.concentration >= 1).all():  # else the density of the weights has no mode
-        target = Posterior(known.family, features, known.prior)
-        steps = [climb(observed.rows, target.update(stats), target, observed.case_weights)[0] for stats in begin]
-        d = len(features)
-        chosen = worth_a_look([s.objective for s in steps], [s.stats.counts for s in steps], 1 + d + d * (d + 1) // 2)
-        begin = [steps[i].stats for i in chosen]
-    for stats in begin:
-        _, means, covariances = known.prior.mode(stats, known.family)
-        weights = stats.counts + known.prior.concentration  # their mode on the unconstrained scale
+    """Modes of (π, μ, Σ) worth a look, with weights away from 0, under a prior like the story's with closed forms."""
+    k, d, rng, near = observed.n_components, len(features), np.random.default_rng(0), known.prior.like_it()
+    target = Posterior(known.family, features, near)
+    begin = start_statistics(observed.rows, k, _STARTS, rng, observed.case_weights)
+    steps = [climb(observed.rows, target.update(stats), target, observed.case_weights)[0] for stats in begin]
+    chosen = worth_a_look([s.objective for s in steps], [s.stats.counts for s in steps], 1 + d + d * (d + 1) // 2)
+    for stats in (steps[i].stats for i in chosen):
+        _, means, covariances = near.mode(stats, known.family)
+        weights = stats.counts + near.concentration  # their mode on the unconstrained scale
         yield Mixture.from_whitening(weights / weights.sum(), means, known.family.whitening(covariances))
 
 
-def _relabelled(function, u, reference) -> np.ndarray:
-    """The same mixture under the labels that are closest to the reference's."""
+def _relabelled(function, u, reference) -> Summit:
+    """The mode of the same mixture under the labels that are closest to the reference's."""
     found = [function.variables(point) for point in (u, reference)]
     mixture, other = (Mixture(*(f[name] for name in _DIMS)) for f in found)
-    return function.place(mixture.permute(match(mixture, other)[0]))
+    return summit(function, function.place(mixture.permute(match(mixture, other)[0])), function.n_obs)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from bayesgmm.data import Table, as_table, check_components
+from bayesgmm.families import Family
 from bayesgmm.families import family as family_of
 from bayesgmm.fit.degenerate import collapse, explain
 from bayesgmm.fit.em import Likelihood, Posterior, Target, climb
@@ -17,6 +18,7 @@ from bayesgmm.fit.scaling import counted, scale_prior
 from bayesgmm.fit.starts import start_statistics
 from bayesgmm.kernel import Incomplete, e_step
 from bayesgmm.mixture import Mixture
+from bayesgmm.priors import Prior
 
 # Rows whose responsibilities are held at once.
 _CHUNK = 1 << 16
@@ -45,8 +47,9 @@ def fit_mle(
         K.
     covariance_type : {"full", "tied", "diag", "spherical"}
         How Σ_k may be built.
-    prior : "conjugate" or Conjugate, optional
-        Maximise the posterior density of (π, μ, Σ) instead; equals ``fit_map`` of the story with this prior.
+    prior : str or Prior, optional
+        Maximise the posterior density of (π, μ, Σ) instead; equals ``fit_map`` of the story with this prior. One
+        whose M-step has a closed form: "conjugate", "independent", or "hierarchical" with C₀ at its prior mean.
     starts : int
         Climbs begun, by k-means++ on sphered rows.
     case_weights : array (N,), optional
@@ -89,8 +92,7 @@ def fit_mle(
         target: Target = Likelihood(family, table.features)
     else:
         scaled = scale_prior(prior, table, n_components, case_weights=weights, missing=missing)
-        refuse_unbounded(scaled.concentration)
-        target = Posterior(family, table.features, scaled)
+        target = Posterior(family, table.features, climbable(scaled, family))
     rng = np.random.default_rng(seed)
     begin = start_statistics(table.rows, n_components, at_least_one(starts, "starts"), rng, weights)
     return best_climb(table, target, track(begin, starts, "EM", progress), weights)
@@ -153,13 +155,15 @@ def _ordered(mixture: Mixture) -> Mixture:
     return mixture.permute(np.lexsort(mixture.means.T[::-1]))
 
 
-def refuse_unbounded(concentration) -> None:
-    """Without a Jacobian the density of weights with α < 1 has no maximum."""
-    if (np.asarray(concentration) < 1).any():
+def climbable(prior: Prior, family: Family) -> Prior:
+    """The prior whose posterior mode EM climbs to, or a sentence why it cannot."""
+    found = prior.with_mode(family)
+    if not hasattr(found, "mode"):
         raise ValueError(
-            f"concentration = {np.min(concentration):g} is below 1, where the posterior density of the weights is "
-            "unbounded at 0 and has no mode; use at least 1 for a MAP estimate, or sample the posterior"
+            f"the M-step under a prior of kind {type(prior).__name__} has no closed form; declare its story and call "
+            "fit_map: bg.fit_map(finite_mixture(x, n_components, prior=…))"
         )
+    return found
 
 
 def at_least_one(value, name: str) -> int:

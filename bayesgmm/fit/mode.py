@@ -9,11 +9,12 @@ import numpy as np
 
 from bayesgmm.data import Table
 from bayesgmm.fit.em import Posterior
-from bayesgmm.fit.mle import at_least_one, best_climb, certainty, refuse_unbounded
+from bayesgmm.fit.mle import at_least_one, best_climb, certainty
 from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.starts import start_statistics
 from bayesgmm.kernel import Stats
+from bayesgmm.priors.weights import refuse_unbounded
 
 # Looks at the curvature on the way up.
 _ROUNDS = 4
@@ -58,7 +59,13 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     Raises
     ------
     ValueError
-        If the model is no story, or its density is unbounded, as for a Dirichlet concentration below 1.
+        If the model is no story, or its density is unbounded, as for a Dirichlet concentration below 1, half-normal
+        standard deviations, or an LKJ prior with η ≤ 1 + D/2.
+
+    Notes
+    -----
+    Under `Hierarchical` the joint density of Σ and C₀ is unbounded where both vanish; the mode is that of (π, μ, Σ)
+    given C₀ at its prior mean.
 
     Examples
     --------
@@ -77,11 +84,11 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     starts, known = at_least_one(starts, "starts"), declaration(model)
     begin = start_statistics(observed.rows, observed.n_components, starts, rng, observed.case_weights)
     begin = track(begin, starts, "MAP", progress)
-    if known is None:
+    prior = known.prior.with_mode(known.family) if known is not None else None
+    if not hasattr(prior, "mode"):
         return _climb_any(model, begin)
-    refuse_unbounded(known.prior.concentration)
     features = tuple(map(str, model.coords["feature"]))
-    target = Posterior(known.family, features, known.prior)
+    target = Posterior(known.family, features, prior)
     return best_climb(Table(observed.x, features), target, begin, observed.case_weights)
 
 

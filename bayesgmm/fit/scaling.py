@@ -6,7 +6,7 @@ import numpy as np
 
 from bayesgmm.data import DataError, Table, as_table, check_components
 from bayesgmm.fit.moments import moments
-from bayesgmm.priors import Prior
+from bayesgmm.priors import LKJ, Hierarchical, Prior
 from bayesgmm.priors import prior as prior_of
 
 _SINGULAR = (
@@ -20,7 +20,8 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None, missing="rais
 
     Parameters
     ----------
-    prior : "conjugate" or Prior
+    prior : str or Prior
+        "conjugate", "independent", "hierarchical", "lkj", or a value of `bayesgmm.priors`.
     x : array, frame or file (N, D)
         Rows in data units.
     n_components : int
@@ -42,7 +43,8 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None, missing="rais
 
     References
     ----------
-    After Fraley & Raftery (2007); `bayesgmm.Conjugate` has the formulas.
+    After Fraley & Raftery (2007), Richardson & Green (1997) and Malsiner-Walli, Frühwirth-Schnatter & Grün (2016); the
+    priors themselves have the formulas.
 
     Examples
     --------
@@ -57,18 +59,59 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None, missing="rais
     prior, table = prior_of(prior), as_table(x, fitting=True, keep=True, missing=missing)
     table, weights = counted(table, case_weights)
     check_components(table, n_components)
-    n_features = table.n_features
-    for name, shape in (("mean", (n_features,)), ("scale", (n_features, n_features))):
-        given = getattr(prior, name)
-        if given is not None and given.shape != shape:
-            said = f"the prior's {name} has shape {given.shape}"
-            raise ValueError(f"{said}, but x has {n_features} features: give {shape}")
+    _check_shapes(prior, table.n_features)
     if prior.is_scaled:
         return prior.with_constants(n_components)
+    if isinstance(prior, Hierarchical):
+        return prior.with_constants(n_components, **_of_ranges(prior, table, weights))
     mean, covariance = _moments(table.rows, weights)
-    scale = prior.scale if prior.scale is not None else _within(prior, table, covariance, n_components, weights)
-    shrinkage = float(np.trace(np.linalg.solve(covariance, scale)) / n_features)
-    return prior.with_constants(n_components, mean=mean, dof=n_features + 2.0, scale=scale, shrinkage=shrinkage)
+    constants = {"mean": mean, "mean_covariance": covariance, "dof": table.n_features + 2.0}
+    constants["eta"] = 0.5 * (table.n_features + 3)
+    scale = getattr(prior, "scale", None)
+    if scale is None:
+        scale = _within(getattr(prior, "scaling", "pooled"), table, covariance, n_components, weights)
+    constants["scale"] = scale
+    constants["shrinkage"] = float(np.trace(np.linalg.solve(covariance, scale)) / table.n_features)
+    if isinstance(prior, LKJ):
+        constants["scales"] = prior.scales.scaled(*(np.sqrt(np.diag(m)) for m in (scale, covariance)))
+    return prior.with_constants(n_components, **{n: v for n, v in constants.items() if hasattr(prior, n)})
+
+
+def _check_shapes(prior, n_features):
+    lengths = {"feature": n_features, "feature_other": n_features}
+    for name, (dims, value) in prior.constants.items():
+        shape = tuple(lengths.get(dim, -1) for dim in dims)
+        if value is not None and -1 not in shape and np.shape(value) != shape:
+            said = f"the prior's {name} has shape {np.shape(value)}"
+            raise ValueError(f"{said}, but x has {n_features} features: give {shape}")
+
+
+def _of_ranges(prior, table, case_weights) -> dict:
+    """Constants of `Hierarchical` that are left out: from the ranges R and the middles, free of K."""
+    d, values = table.n_features, np.asarray(table.values, dtype=float)
+    low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+    squares = np.diag((high - low) ** 2)
+    c, g, middle = 2.0, 0.2, 0.5 * (low + high)
+    if d > 1:
+        c, g, middle = 2.5 + 0.5 * (d - 1), 0.5 + 0.5 * (d - 1), _medians(values, case_weights)
+    c, g = (default if given is None else given for default, given in ((c, prior.shape), (g, prior.rate_shape)))
+    rate_rate = (10.0 if d == 1 else 100.0 * g / c) * np.linalg.inv(squares)
+    return {"mean": middle, "mean_covariance": squares, "shape": c, "rate_shape": g, "rate_rate": rate_rate}
+
+
+def _medians(values, case_weights) -> np.ndarray:
+    """The median of each column, of the cells that are there; a row of weight 2 is two rows."""
+    if case_weights is None:
+        return np.nanmedian(values, axis=0)
+    return np.array([_median(column[~np.isnan(column)], case_weights[~np.isnan(column)]) for column in values.T])
+
+
+def _median(values, weights) -> float:
+    """The middle of all points at which half of the weight lies on either side."""
+    order = np.argsort(values)
+    below, half = np.cumsum(weights[order]), 0.5 * weights.sum()
+    ends = [np.searchsorted(below, half, side=side) for side in ("left", "right")]
+    return float(values[order][np.minimum(ends, len(values) - 1)].mean())
 
 
 def _moments(x, case_weights):
@@ -88,9 +131,9 @@ def _is_singular(covariance):
     return values[0] <= values[-1] * len(values) * np.finfo(float).eps
 
 
-def _within(prior, table, covariance, n_components, case_weights):
+def _within(scaling, table, covariance, n_components, case_weights):
     n_features, n_obs = table.n_features, table.n_obs if case_weights is None else case_weights.sum()
-    if prior.scaling == "mclust":
+    if scaling == "mclust":
         return covariance / n_components ** (2 / n_features)
     from bayesgmm.fit.mle import fit_mle
 

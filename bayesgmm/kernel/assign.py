@@ -77,8 +77,14 @@ def draw(joint, n, total, rows, key, reached):
 
 @njit(**EXACT)
 def uniform(row, key):
-    """A number in [0, 1) that depends on the row and the key alone (SplitMix64; Steele, Lea & Flood 2014)."""
-    return np.float64(_mixed(_mixed(np.uint64(row) * _GOLDEN + key[0]) ^ key[1]) >> np.uint64(12)) * 2.0**-52
+    """A number in [0, 1) that depends on the row and the key alone."""
+    return np.float64(word(row, key) >> np.uint64(12)) * 2.0**-52
+
+
+@njit(**EXACT)
+def word(row, key):
+    """64 random bits that depend on the row and the key alone (SplitMix64; Steele, Lea & Flood 2014)."""
+    return _mixed(_mixed(np.uint64(row) * _GOLDEN + key[0]) ^ key[1])
 
 
 @njit(**EXACT)

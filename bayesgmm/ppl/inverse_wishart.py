@@ -23,9 +23,8 @@ def _n_features(scale):
     return d
 
 
-def _factor(scale, a):
-    """L = L₀ A⁻¹ with L₀ = chol(scale): the covariance's factor, A lower triangular (…, D, D)."""
-    base = pt.linalg.cholesky(scale)
+def _factor(base, a):
+    """L = L₀ A⁻¹: the covariance's factor, A lower triangular (…, D, D)."""
     right = pt.broadcast_to(base.T, a.shape) if a.ndim > 2 else base.T
     return pt.linalg.solve_triangular(a, right, lower=True, trans=1, b_ndim=2).swapaxes(-1, -2)
 
@@ -52,48 +51,63 @@ class InverseWishartRV(SymbolicRandomVariable):
         final_rng, noise = normal(0.0, 1.0, size=(*batch, d, d), rng=next_rng, return_next_rng=True)
         a = noise * np.tril(np.ones((d, d)), -1) + pt.sqrt(squares)[..., None] * np.eye(d)
         inputs = [rng, size, dof, scale]
-        return cls(inputs=inputs, outputs=[final_rng, _squared(_factor(scale, a))])(*inputs)
+        return cls(inputs=inputs, outputs=[final_rng, _squared(_factor(pt.linalg.cholesky(scale), a))])(*inputs)
 
 
 class WhitenedLogCholesky(Transform):
     """Σ ↔ u, the entries of A = L⁻¹ L₀ row by row, logarithms on its diagonal; L₀ = chol(Ψ), Σ = L Lᵀ.
 
-    A priori the entries of A are independent, standard normal off the diagonal: no scale of the data is left.
+    A priori the entries of A are independent, standard normal off the diagonal: no scale of the data is left. Another
+    matrix, the reference, may stand in for Ψ where that is random.
     """
 
     # PyMC finds a variable from its value by what stands before the last underscore.
     name = "whitenedlogcholesky"
     ndim_supp = 1
 
-    def _places(self, d):
-        rows, columns = np.tril_indices(d)
-        return rows, columns, np.flatnonzero(rows == columns)
+    def __init__(self, reference=None):
+        self.reference = reference
 
-    def _unpack(self, u, d):
-        rows, columns, diagonal = self._places(d)
-        u = pt.set_subtensor(u[..., diagonal], pt.exp(u[..., diagonal]))
-        zeros = pt.zeros((*[u.shape[i] for i in range(u.ndim - 1)], d, d))
-        return pt.set_subtensor(zeros[..., rows, columns], u)
+    def _base(self, scale):
+        return pt.linalg.cholesky(scale if self.reference is None else pt.as_tensor_variable(self.reference))
 
     def forward(self, value, rng, size, dof, scale):
         """Σ -> u."""
-        rows, columns, diagonal = self._places(_n_features(scale))
-        base = pt.linalg.cholesky(scale)
+        base = self._base(scale)
         right = pt.broadcast_to(base, value.shape) if value.ndim > 2 else base
         a = pt.linalg.solve_triangular(pt.linalg.cholesky(value), right, lower=True, b_ndim=2)
-        u = a[..., rows, columns]
-        return pt.set_subtensor(u[..., diagonal], pt.log(u[..., diagonal]))
+        return packed(a, _n_features(scale))
 
     def backward(self, value, rng, size, dof, scale):
         """u -> Σ."""
-        return _squared(_factor(scale, self._unpack(value, _n_features(scale))))
+        return _squared(_factor(self._base(scale), unpacked(value, _n_features(scale))))
 
     def log_jac_det(self, value, rng, size, dof, scale):
         """log |dΣ/du| = D log 2 + Σ_i [(D+1) log L₀_ii − (2D − i + 1) log A_ii], i from 1."""
         d = _n_features(scale)
-        log_diagonal = value[..., self._places(d)[2]]
-        base = pt.log(pt.diagonal(pt.linalg.cholesky(scale))).sum()
+        log_diagonal = value[..., _places(d)[2]]
+        base = pt.log(pt.diagonal(self._base(scale))).sum()
         return d * np.log(2.0) + (d + 1) * base - (log_diagonal * (2 * d - np.arange(d))).sum(axis=-1)
+
+
+def _places(d):
+    rows, columns = np.tril_indices(d)
+    return rows, columns, np.flatnonzero(rows == columns)
+
+
+def packed(a, d):
+    """A lower triangular matrix (…, D, D) as its entries row by row, logarithms for those on the diagonal."""
+    rows, columns, diagonal = _places(d)
+    u = a[..., rows, columns]
+    return pt.set_subtensor(u[..., diagonal], pt.log(u[..., diagonal]))
+
+
+def unpacked(u, d):
+    """The lower triangular matrix (…, D, D) of such entries."""
+    rows, columns, diagonal = _places(d)
+    u = pt.set_subtensor(u[..., diagonal], pt.exp(u[..., diagonal]))
+    zeros = pt.zeros((*[u.shape[i] for i in range(u.ndim - 1)], d, d))
+    return pt.set_subtensor(zeros[..., rows, columns], u)
 
 
 class InverseWishart(pm.Continuous):
@@ -106,6 +120,9 @@ class InverseWishart(pm.Continuous):
         ν > D − 1.
     scale : array (D, D)
         Ψ, symmetric positive definite, in squared data units.
+    reference : array (D, D), optional
+        The covariance that samplers see as the identity, Ψ without it. Where Ψ is itself random, a fixed one keeps
+        the coordinates of Σ and Ψ apart.
     dims : (…, "feature", "feature_other")
 
     Notes
@@ -133,6 +150,12 @@ class InverseWishart(pm.Continuous):
 
     rv_type = InverseWishartRV
     rv_op = InverseWishartRV.rv_op
+
+    def __new__(cls, name, *args, reference=None, **kwargs):
+        """Declare the variable."""
+        if reference is not None:
+            kwargs["default_transform"] = WhitenedLogCholesky(np.asarray(reference, dtype=float))
+        return super().__new__(cls, name, *args, **kwargs)
 
     @classmethod
     def dist(cls, dof, scale, **kwargs):

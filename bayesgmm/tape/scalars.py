@@ -9,7 +9,7 @@ from numba import njit, types
 from bayesgmm.kernel.options import EXACT
 from bayesgmm.tape.codes import Code
 
-_lgamma, _erf, _erfc, _exp2, _log2 = (
+lgamma, _erf, _erfc, _exp2, _log2 = (
     types.ExternalFunction(name, types.float64(types.float64)) for name in ("lgamma", "erf", "erfc", "exp2", "log2")
 )
 
@@ -50,7 +50,7 @@ def unary(code, a):
     if code == Code.ISNAN:
         return 1.0 if math.isnan(a) else 0.0
     if code == Code.LGAMMA:
-        return _lgamma(a)
+        return lgamma(a)
     if code == Code.LOG:
         return math.log(a)
     if code == Code.LOG10:
@@ -71,7 +71,7 @@ def _more_unary(code, a):
     if code == Code.NOT:
         return 1.0 - a
     if code == Code.PSI:
-        return _psi(a)
+        return psi(a)
     if code == Code.RECIPROCAL:
         return 1.0 / a
     if code == Code.SIGMOID:
@@ -148,7 +148,7 @@ def ternary(code, a, b, c):
 
 
 @njit(**EXACT)
-def _psi(x):
+def psi(x):
     """ψ(x), x > 0: the recurrence up to 10, then the asymptotic series (Abramowitz & Stegun 1964, 6.3.18)."""
     if not x > 0:
         return math.nan

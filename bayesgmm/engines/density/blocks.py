@@ -31,9 +31,10 @@ _HERE = "engines/density/blocks.py"
 KEEP = Routine("keep", 5, __name__, (_HERE,), ())
 
 
-def routine(name: str, home: str, file: str) -> Routine:
-    """A prior's native density, written in a file of this folder."""
-    return Routine(name, 5, home, (_HERE, f"engines/density/{file}.py"), (PATTERNS,))
+def routine(name: str, home: str, *files: str) -> Routine:
+    """A prior's native density, written in files of this folder, the weights' being always among them."""
+    own = tuple(f"engines/density/{file}.py" for file in ("weights", *files))
+    return Routine(name, 5, home, (_HERE, "tape/scalars.py", *own), (PATTERNS,))
 
 
 def function(name):
@@ -64,6 +65,7 @@ class Turn(NamedTuple):
     gap: np.ndarray  # (K, D): for a prior's use
     a: np.ndarray  # (F, D, D): likewise
     inverse: np.ndarray  # (F, D, D): likewise
+    work: np.ndarray  # (2, D, D): likewise
 
 
 def density(enter, leave):
@@ -75,18 +77,15 @@ def density(enter, leave):
     def evaluate(length, u, gradient, value, problem):
         p = i1(problem, (13,))
         d, k, f, width = p[5], p[6], p[7], p[8]
-        at = _memory(k, d, f, width)
+        at = places(k, d, f, width)
         room = _malloc(at.walk + plan.pattern_memory(k, d, f, width).bytes + 64)
         memory = (room + 63) // 64 * 64
-        t = Turn(
-            d1(memory, (k,)), d2(memory + at.means, (k, d)), d3(memory + at.factors, (f, d, width)),
-            d1(memory + at.m0, (k,)), d2(memory + at.m1, (k, d)), d3(memory + at.m2, (k, d, width)),
-            d2(memory + at.gap, (k, d)), d3(memory + at.a, (f, d, d)), d3(memory + at.inverse, (f, d, d)),
-        )  # fmt: skip
+        t = turn(memory, k, d, f, width)
         point, slope, result = d1(u, (length,)), d1(gradient, (length,)), d1(value, (1,))
         constants = d1(p[11], (p[12],))
         result[0] = enter(point, constants, t)
-        inside = _begin(result, t, slope)
+        inside = begin(result[0], t)
+        _clear(slope)
         if inside:
             _pass(p[0], p[1], p[2], p[3], p[4], d, k, f, width, memory, memory + at.means, memory + at.factors, p[9],
                   p[10], 0, 0, 0, 0, 0, value, memory + at.m0, memory + at.m1, memory + at.m2,
@@ -110,11 +109,13 @@ class Memory(NamedTuple):
     gap: int
     a: int
     inverse: int
+    work: int
     walk: int
 
 
 @njit(**EXACT)
-def _memory(k, d, f, width):
+def places(k, d, f, width):
+    """Lay out the buffers of K components of D features that share F factors (D, width)."""
     means = 8 * k
     factors = means + 8 * k * d
     m0 = factors + 8 * f * d * width
@@ -123,22 +124,39 @@ def _memory(k, d, f, width):
     gap = m2 + 8 * k * d * width
     a = gap + 8 * k * d
     inverse = a + 8 * f * d * d
-    walk = -(-(inverse + 8 * f * d * d) // 64) * 64
-    return Memory(means, factors, m0, m1, m2, gap, a, inverse, walk)
+    work = inverse + 8 * f * d * d
+    walk = -(-(work + 16 * d * d) // 64) * 64
+    return Memory(means, factors, m0, m1, m2, gap, a, inverse, work, walk)
 
 
 @njit(**EXACT)
-def _begin(result, t, gradient):
+def turn(memory, k, d, f, width):
+    """A turn in the memory at an address, as `places` lays it out."""
+    at = places(k, d, f, width)
+    return Turn(
+        d1(memory, (k,)), d2(memory + at.means, (k, d)), d3(memory + at.factors, (f, d, width)),
+        d1(memory + at.m0, (k,)), d2(memory + at.m1, (k, d)), d3(memory + at.m2, (k, d, width)),
+        d2(memory + at.gap, (k, d)), d3(memory + at.a, (f, d, d)), d3(memory + at.inverse, (f, d, d)),
+        d3(memory + at.work, (2, d, d)),
+    )  # fmt: skip
+
+
+@njit(**EXACT)
+def _clear(out):
+    for i in range(out.shape[0]):
+        out[i] = 0.0
+
+
+@njit(**EXACT)
+def begin(value, t):
     """Clear the sums; False where u overflows, and has no density in double precision."""
-    for i in range(gradient.shape[0]):
-        gradient[i] = 0.0
     for k in range(t.m0.shape[0]):
         t.m0[k] = 0.0
         for j in range(t.m1.shape[1]):
             t.m1[k, j] = 0.0
             for i in range(t.m2.shape[2]):
                 t.m2[k, j, i] = 0.0
-    inside = math.isfinite(result[0])
+    inside = math.isfinite(value)
     for f in range(t.factors.shape[0]):
         for j in range(t.factors.shape[1]):
             diagonal = t.factors[f, j, j if t.factors.shape[2] > 1 else 0]
@@ -152,53 +170,6 @@ def _is_finite(result, gradient):
     for i in range(gradient.shape[0]):
         inside = inside and math.isfinite(gradient[i])
     return inside
-
-
-# ---- weights: the simplex, seen through centred logarithms
-
-
-@njit(**EXACT)
-def enter_weights(u, alpha, log_weights):
-    """log π = w − logsumexp(w), w = (u, −Σ u); Σ α log π, which is Dirichlet(α) with its Jacobian but for constants."""
-    k, last, most = log_weights.shape[0], 0.0, 0.0
-    for i in range(k - 1):
-        log_weights[i] = u[i]
-        last -= u[i]
-    log_weights[k - 1] = last
-    for i in range(k):
-        most = max(most, log_weights[i])
-    total = 0.0
-    for i in range(k):
-        total += math.exp(log_weights[i] - most)
-    norm, value = most + math.log(total), 0.0
-    for i in range(k):
-        log_weights[i] -= norm
-        value += alpha[i] * log_weights[i]
-    return value
-
-
-@njit(**EXACT)
-def leave_weights(alpha, log_weights, m0, gradient):
-    """d/du of Σ_k (α_k + N_k) log π_k."""
-    k, total = log_weights.shape[0], 0.0
-    for i in range(k):
-        total += alpha[i] + m0[i]
-    last = alpha[k - 1] + m0[k - 1] - total * math.exp(log_weights[k - 1])
-    for i in range(k - 1):
-        gradient[i] = alpha[i] + m0[i] - total * math.exp(log_weights[i]) - last
-
-
-def simplex(logs) -> np.ndarray:
-    """π (…, K) from u (…, K − 1)."""
-    logs = np.concatenate([logs, -logs.sum(axis=-1, keepdims=True)], axis=-1)
-    weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
-
-
-def centred_logs(weights) -> np.ndarray:
-    """u (K − 1,) from π (K,)."""
-    logs = np.log(weights)
-    return (logs - logs.mean())[:-1]
 
 
 # ---- triangular matrices

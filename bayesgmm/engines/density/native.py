@@ -6,55 +6,76 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.engines.density import conjugate
+from bayesgmm.engines.density import conjugate, hierarchical, independent
 from bayesgmm.families import Diagonal, Family, Full, Spherical, Tied
 from bayesgmm.kernel.evaluate import address
 from bayesgmm.kernel.incomplete import Incomplete
 from bayesgmm.kernel.library import address as address_of
 from bayesgmm.kernel.library import function
 from bayesgmm.mixture import Mixture
-from bayesgmm.priors import Conjugate
+from bayesgmm.priors import Conjugate, Gamma, Hierarchical, Independent
 
 
 class Layout(NamedTuple):
-    """How a family's mixture lies in the vector u, and in memory.
+    """How a story's mixture lies in the vector u: concentration, weights, what is above the covariances, they, means.
 
     Each of ``n_blocks`` covariances has ``n_variables`` numbers in u; K or one of them.
     """
 
+    family: Family
     n_components: int
     n_features: int
-    n_blocks: int
-    n_variables: int
-    is_dense: bool
-    name: str  # of the free variable that they are
-    shape: tuple[int, ...]  # and its own
+    has_concentration: bool = False
+    has_hyper: bool = False  # as many numbers as one covariance
 
-    @classmethod
-    def of(cls, family: Family, n_components: int, n_features: int) -> Layout:
-        """The layout of ``models/finite.py``."""
-        k, d = n_components, n_features
-        match family:
-            case Full():
-                return cls(k, d, k, d * (d + 1) // 2, True, "covariances", (k, d, d))
-            case Tied():
-                return cls(k, d, 1, d * (d + 1) // 2, True, "covariance", (d, d))
+    @property
+    def n_blocks(self) -> int:
+        """K, or 1 where all covariances are one."""
+        return 1 if isinstance(self.family, Tied) else self.n_components
+
+    @property
+    def n_variables(self) -> int:
+        """Numbers of one covariance."""
+        match self.family:
             case Diagonal():
-                return cls(k, d, k, d, False, "variances", (k, d))
+                return self.n_features
             case Spherical():
-                return cls(k, d, k, 1, False, "variances", (k,))
+                return 1
+        return self.n_features * (self.n_features + 1) // 2
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether covariances have correlations."""
+        return isinstance(self.family, Full | Tied)
+
+    @property
+    def is_spherical(self) -> bool:
+        """Whether a covariance is a single number."""
+        return isinstance(self.family, Spherical)
+
+    @property
+    def _ends(self) -> tuple[int, int, int]:
+        """Where the weights end, what is above the covariances, and these."""
+        first = self.n_components - 1 + self.has_concentration
+        middle = first + self.has_hyper * self.n_variables
+        return first, middle, middle + self.n_blocks * self.n_variables
 
     @property
     def size(self) -> int:
         """p, the length of u."""
-        return self.n_components - 1 + self.n_blocks * self.n_variables + self.n_components * self.n_features
+        return self._ends[2] + self.n_components * self.n_features
 
     def split(self, u) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The parts of u (…, p): of the weights (…, K−1), the covariances (…, F, V) and the means (…, K, D)."""
-        k, d, lead = self.n_components, self.n_features, u.shape[:-1]
-        first, last = k - 1, u.shape[-1] - k * d
-        middle = u[..., first:last].reshape(*lead, self.n_blocks, self.n_variables)
-        return u[..., :first], middle, u[..., last:].reshape(*lead, k, d)
+        (first, middle, last), lead = self._ends, u.shape[:-1]
+        blocks = u[..., middle:last].reshape(*lead, self.n_blocks, self.n_variables)
+        means = u[..., last:].reshape(*lead, self.n_components, self.n_features)
+        return u[..., first - self.n_components + 1 : first], blocks, means
+
+    def hyper(self, u) -> np.ndarray:
+        """The part of u (…, p) that is above the covariances (…, V)."""
+        first, middle, _ = self._ends
+        return u[..., first:middle]
 
 
 class Density:
@@ -111,7 +132,7 @@ class Density:
         return float(value[0]), gradient
 
 
-_FORMS = {Conjugate: conjugate}
+_FORMS = {Conjugate: conjugate, Independent: independent, Hierarchical: hierarchical}
 
 
 def density_of(model) -> Density | None:
@@ -122,6 +143,7 @@ def density_of(model) -> Density | None:
     known = declaration(model)
     if known is None or type(known.prior) not in _FORMS:
         return None
-    observed = observed_mixture(model)
-    layout = Layout.of(known.family, observed.n_components, observed.x.shape[1])
-    return Density(_FORMS[type(known.prior)], known.prior, layout, observed.rows, observed.case_weights)
+    observed, form = observed_mixture(model), _FORMS[type(known.prior)]
+    extras = isinstance(known.prior.concentration, Gamma), hasattr(form, "HAS_HYPER")
+    layout = Layout(known.family, observed.n_components, observed.x.shape[1], *extras)
+    return Density(form, known.prior, layout, observed.rows, observed.case_weights)
