@@ -11,14 +11,17 @@ From outside in: `estep` checks and centres; `evaluate` cuts the rows into range
     `tiles`       the inner loops; `arithmetic`, exp and log that vectorise
 
 Rows with missing cells go through `incomplete`, whose compiled code, `patterns`, walks over one group of them after
-another. `many` takes the same rows under one mixture after the other.
+another. `many` takes the same rows under one mixture after the other. `orders` has the sums and assignments by which
+labels are matched; their compiled code is `labels`.
 """
 
 from bayesgmm.kernel.estep import e_step
 from bayesgmm.kernel.incomplete import Incomplete
 from bayesgmm.kernel.many import log_probs
+from bayesgmm.kernel.orders import add_in_order, best_orders, overlaps
 from bayesgmm.kernel.statistics import Stats
 from bayesgmm.kernel.threads import set_threads, threads
 from bayesgmm.kernel.whitening import Whitening
 
-__all__ = ["Incomplete", "Stats", "Whitening", "e_step", "log_probs", "set_threads", "threads"]
+__all__ = ["Incomplete", "Stats", "Whitening", "add_in_order", "best_orders", "e_step", "log_probs", "overlaps",
+           "set_threads", "threads"]  # fmt: skip
