@@ -12,7 +12,7 @@ from bayesgmm.kernel import add_in_order, log_probs, overlaps
 
 # Numbers that are kept from one pass to the next (256 MB); where there are more, a pass makes them anew, in blocks.
 HELD = 32_000_000
-_BLOCK = 4_000_000
+_BLOCK = 2_000_000
 # Draws × rows × K that are looked at; where there are more, labels are matched on some of the rows.
 MOST = 200_000_000
 
@@ -50,7 +50,9 @@ class Responsibilities:
         lazy = cls(None, weights, (mixtures, rows))
         if np.prod(lazy.shape, dtype=float) > HELD:
             return lazy
-        values = np.concatenate([r for _, r in lazy.blocks()]) if len(mixtures) else None
+        values = np.empty(lazy.shape)
+        for draws, r in lazy.blocks():
+            values[draws] = r
         return cls(values, weights)
 
     @property

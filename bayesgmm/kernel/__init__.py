@@ -11,8 +11,8 @@ From outside in: `estep` checks and centres; `evaluate` cuts the rows into range
     `tiles`       the inner loops; `arithmetic`, exp and log that vectorise
 
 Rows with missing cells go through `incomplete`, whose compiled code, `patterns`, walks over one group of them after
-another. `many` takes the same rows under one mixture after the other. `orders` has the sums and assignments by which
-labels are matched; their compiled code is `labels`.
+another. `many` takes the same rows under one mixture after the other, in the loop of `repeat`. `orders` has the sums
+and assignments by which labels are matched, in the loops of `labels`.
 """
 
 from bayesgmm.kernel.estep import e_step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import pairwise
 
 import numpy as np
@@ -127,5 +128,15 @@ def _require_positions(orders, k) -> None:
 def _in_parts(work, length: int, each: int) -> None:
     """Run work(first, last) on parts of a range, in as many threads as it is worth; nothing depends on the cuts."""
     parts = max(1, min(threads(), length, length * each // _WORTH))
-    todo = list(pairwise(length * i // parts for i in range(parts + 1)))
-    together(lambda: work(*todo.pop()), parts)
+    todo = deque(pairwise(length * i // parts for i in range(parts + 1)))
+
+    def all_there_are():
+        # A thread that never comes to its part leaves it to the others.
+        while todo:
+            try:
+                part = todo.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            work(*part)
+
+    together(all_there_are, parts)
