@@ -7,6 +7,7 @@ from bayesgmm.draws.impute import impute
 from bayesgmm.draws.labels import relabel
 from bayesgmm.draws.membership import membership
 from bayesgmm.draws.mixtures import from_arrays, mean_mixture, mixture_at
+from bayesgmm.draws.report import label_report
 from bayesgmm.draws.summary import summary
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "diagnose",
     "from_arrays",
     "impute",
+    "label_report",
     "match",
     "mean_mixture",
     "membership",

@@ -156,7 +156,7 @@ def _findings(draws) -> _Findings:
     matched = draws if recorded else relabel(draws)
     mixtures = read(matched)
     invariant = convergence(quantities(draws, mixtures), mixtures.n_chains)
-    own = convergence(_parameters(mixtures), mixtures.n_chains)
+    own = convergence(parameters(mixtures), mixtures.n_chains)
     invariant.insert(0, "kind", "label-invariant")
     own.insert(0, "kind", "component")
     return _Findings(
@@ -189,7 +189,7 @@ def _too_few(found: _Findings, kind: str) -> bool:
     return found.worst(kind)[0] > R_HAT or found.least(kind)[0] < found.ess_needed
 
 
-def _parameters(mixtures: MixtureDraws) -> dict[str, np.ndarray]:
+def parameters(mixtures: MixtureDraws) -> dict[str, np.ndarray]:
     """π, μ, Σ (without Σ's duplicates) by name, each (M,)."""
     names, found = mixtures.features, {}
     for k in range(mixtures.n_components):

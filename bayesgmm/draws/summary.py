@@ -1,4 +1,4 @@
-"""ArviZ's table of the posterior, and a verdict under it; of single components only where their labels can be trusted."""
+"""ArviZ's table of the posterior and a verdict under it; of single components only where labels can be trusted."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def summary(draws, *, var_names=None, ci_prob: float | None = None):
         ArviZ's columns (mean, sd, the interval's bounds, ess_bulk, ess_tail, r_hat, mcse_mean, mcse_sd), a row a
         number: ``weights[0]``, ``means[0, eruptions]``, ``covariances[0, eruptions, waiting]`` (each covariance
         once); or ``sorted weights[0]``, ``overall mean[eruptions]``, … (`bayesgmm.draws.invariants.quantities`) where
-        labels are uncertain, and ``.attrs["components"]`` is False. Values are in full precision. It shows the verdict of `diagnose` as its last line, and has it in
-        ``.attrs["verdict"]``.
+        labels are uncertain, and ``.attrs["components"]`` is False. Values are in full precision. It shows the verdict
+        of `diagnose` as its last line, and has it in ``.attrs["verdict"]``.
 
     Raises
     ------
