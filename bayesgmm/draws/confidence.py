@@ -93,7 +93,7 @@ def _log_odds(differences: np.ndarray) -> np.ndarray:
         # In whitened coordinates C = I − a aᵀ, so that C⁻¹ a = a / (1 − |a|²).
         half = y @ a / max(1.0 - a @ a, _RANK)
         new = (np.tanh(half)[:, None] * y).mean(axis=0)
-        if np.abs(new - a).max() < _TOLERANCE:
+        if np.linalg.norm(new - a) < _TOLERANCE:
             break
         a = new
     return 2.0 * half
