@@ -11,10 +11,13 @@ ECR maximises the expected number of rows whose label agrees with one common all
 allocation, which it averages over. Where r is 0 or 1 it is ECR-ITERATIVE-1 of Papastamoulis (2016). Stephens (2000)
 minimises the Kullback-Leibler divergence Σ_m Σ_n Σ_j r log (r / q) of the draws' classifications from q. Each step
 can only improve its objective (q minimises the divergence for given orders; the largest q_nj the agreement), and an
-order is left only for a better one, so that the steps end.
+order is left only for a better one, so that the steps end. Where responsibilities are too many to be held, steps are
+dear: they begin from what a part of the rows ends at, and there is a limit to them.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +25,8 @@ from bayesgmm.draws.responsibilities import Responsibilities
 from bayesgmm.kernel import best_orders
 
 MOST_STEPS = 100
+# Where a step makes all responsibilities anew.
+MOST_DEAR_STEPS = 8
 # An order is left for one that is better by more than rounding.
 _ROUNDING = 1e-13
 _LEAST = 1e-300
@@ -29,8 +34,16 @@ _LEAST = 1e-300
 _TIE = 1e-9
 
 
-def ecr(r: Responsibilities, orders: np.ndarray, affinity=0.0) -> tuple[np.ndarray, int]:
-    """Orders (M, K) by iterated equivalence classes representatives, from given ones, and the number of steps.
+class Settled(NamedTuple):
+    """Orders (M, K), after how many steps, and whether the last of them changed nothing."""
+
+    orders: np.ndarray
+    steps: int
+    settled: bool
+
+
+def ecr(r: Responsibilities, orders: np.ndarray, affinity=0.0) -> Settled:
+    """Orders by iterated equivalence classes representatives, from given ones.
 
     ``affinity`` (M, K, K), of at most 1, decides between orders that agree with the allocation equally well.
 
@@ -42,9 +55,9 @@ def ecr(r: Responsibilities, orders: np.ndarray, affinity=0.0) -> tuple[np.ndarr
     --------
     >>> import numpy as np
     >>> r = Responsibilities(np.array([[[0.1, 0.9], [0.8, 0.2]], [[0.7, 0.3], [0.2, 0.8]]]), np.ones(2))
-    >>> ecr(r, np.array([[0, 1], [0, 1]]))
-    (array([[0, 1],
-           [1, 0]]), 2)
+    >>> ecr(r, np.array([[0, 1], [0, 1]])).orders
+    array([[0, 1],
+           [1, 0]])
     """
     return _alternate(r, orders, lambda q: allocation_table(q.argmax(axis=1), q.shape[1]), affinity)
 
@@ -62,14 +75,14 @@ def ecr_to(r: Responsibilities, labels: np.ndarray, affinity=0.0) -> np.ndarray:
     return r.step(allocation_table(labels, r.shape[2]), _chooser(None, affinity))[0]
 
 
-def stephens(r: Responsibilities, orders: np.ndarray, affinity=0.0) -> tuple[np.ndarray, int]:
-    """Orders (M, K) by Stephens' (2000) algorithm 2, from given ones, and the number of steps.
+def stephens(r: Responsibilities, orders: np.ndarray, affinity=0.0) -> Settled:
+    """Orders by Stephens' (2000) algorithm 2, from given ones.
 
     Examples
     --------
     >>> import numpy as np
     >>> r = Responsibilities(np.array([[[0.1, 0.9], [0.8, 0.2]], [[0.7, 0.3], [0.2, 0.8]]]), np.ones(2))
-    >>> stephens(r, np.array([[0, 1], [0, 1]]))[0]
+    >>> stephens(r, np.array([[0, 1], [0, 1]])).orders
     array([[0, 1],
            [1, 0]])
     """
@@ -81,14 +94,17 @@ def allocation_table(labels: np.ndarray, n_components: int) -> np.ndarray:
     return (np.asarray(labels)[:, None] == np.arange(n_components)).astype(float)
 
 
-def _alternate(r: Responsibilities, orders, table, affinity) -> tuple[np.ndarray, int]:
+def _alternate(r: Responsibilities, orders, table, affinity) -> Settled:
+    most = MOST_STEPS
+    if not r.held:
+        orders, most = _alternate(r.part(), orders, table, affinity).orders, MOST_DEAR_STEPS
     total = r.total(orders)
-    for step in range(1, MOST_STEPS + 1):
+    for step in range(1, most + 1):
         new, total = r.step(table(total / r.shape[0]), _chooser(orders, affinity))
         if (new == orders).all():
-            return new, step
+            return Settled(new, step, True)
         orders = new
-    return orders, MOST_STEPS
+    return Settled(orders, most, False)
 
 
 def _chooser(orders, affinity):

@@ -70,7 +70,8 @@ def relabel(draws, *, method: str = "auto", reference=None, feature: str | None 
         from, ``relabelled[j] = raw[permutation[j]]``, counted from the draws as they were first sampled even if they
         are relabelled again; ``label_confidence`` (chain, draw, component) is the probability that the label of a
         component in that draw is right (see `bayesgmm.draws.confidence`). The attributes ``labelling``,
-        ``labelling_reference`` and, where rows are used, ``labelling_rows`` say how it was done.
+        ``labelling_reference`` and, where rows are used, ``labelling_rows`` and
+        ``labelling_steps`` say how it was done.
 
     Raises
     ------
@@ -86,7 +87,8 @@ def relabel(draws, *, method: str = "auto", reference=None, feature: str | None 
 
     Notes
     -----
-    Memory is bounded: where draws × rows × K exceeds 3·10⁷, responsibilities are made anew for each step, in blocks;
+    Memory is bounded: where draws × rows × K exceeds 3·10⁷, responsibilities are made anew for each step, in blocks,
+    and after 8 such steps the iterated methods end where they are, which the attribute ``labelling_steps`` tells;
     beyond 2·10⁸, labels are matched on as many rows, taken at random with a fixed seed.
 
     Random allocations of the rows, which ECR was written for, are replaced by their probabilities. The data-based
@@ -180,9 +182,10 @@ def _by_rows(draws, mixtures: MixtureDraws, rows: np.ndarray, method: str, refer
             return _Labelling(allocations.ecr_to(r, labels, affinity), attributes)
         return _Labelling(allocations.ecr_to(r, labels), attributes)
     iterate = allocations.ecr if method == "ecr" else allocations.stephens
-    orders, steps = iterate(r, best_orders(affinity), affinity)
+    orders, steps, settled = iterate(r, best_orders(affinity), affinity)
     names = np.argsort(orders[own]) if own is not None else _named_after(affinity, orders)
-    return _Labelling(orders[:, names], {**attributes, "labelling_steps": str(steps)})
+    attributes["labelling_steps"] = f"{steps}" if settled else f"{steps}, after which orders still changed"
+    return _Labelling(orders[:, names], attributes)
 
 
 def _named_after(affinity: np.ndarray, orders: np.ndarray) -> np.ndarray:

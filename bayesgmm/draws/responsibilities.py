@@ -56,16 +56,27 @@ class Responsibilities:
         return cls(values, weights)
 
     @property
+    def held(self) -> bool:
+        """Whether a pass need not make them anew."""
+        return self.values is not None
+
+    def part(self) -> Responsibilities:
+        """Those of so many of the rows that they are held."""
+        mixtures, rows = self.source
+        chosen = some_rows(len(rows), *mixtures.weights.shape, most=HELD // 4)
+        return Responsibilities.of(mixtures, rows[chosen], self.case_weights[chosen])
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(M, N, K)."""
-        if self.values is not None:
+        if self.held:
             return self.values.shape
         mixtures, rows = self.source
         return len(mixtures), len(rows), mixtures.n_components
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Which draws, and their responsibilities (m, N, K)."""
-        if self.values is not None:
+        if self.held:
             yield slice(0, len(self.values)), self.values
             return
         mixtures, rows = self.source
@@ -95,7 +106,7 @@ class Responsibilities:
         return orders, total
 
 
-def some_rows(n_rows: int, n_draws: int, n_components: int) -> np.ndarray:
+def some_rows(n_rows: int, n_draws: int, n_components: int, most: int | None = None) -> np.ndarray:
     """Positions of the rows that labels are matched on: all, or so many at random that the passes stay short.
 
     Examples
@@ -103,10 +114,10 @@ def some_rows(n_rows: int, n_draws: int, n_components: int) -> np.ndarray:
     >>> len(some_rows(272, 4000, 2)), len(some_rows(1_000_000, 4000, 5))
     (272, 10000)
     """
-    most = max(1, MOST // (n_draws * n_components))
-    if n_rows <= most:
+    size = max(1, (MOST if most is None else most) // (n_draws * n_components))
+    if n_rows <= size:
         return np.arange(n_rows)
-    return np.sort(np.random.default_rng(0).choice(n_rows, most, replace=False))
+    return np.sort(np.random.default_rng(0).choice(n_rows, size, replace=False))
 
 
 def _grouped(rows: np.ndarray):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayesgmm import Mixture
-from bayesgmm.draws import from_arrays, relabel
+from bayesgmm.draws import allocations, from_arrays, relabel
 from bayesgmm.draws import responsibilities as parts
 from bayesgmm.draws.allocations import allocation_table, ecr, ecr_to, stephens
 from bayesgmm.draws.labels import METHODS
@@ -104,7 +104,7 @@ def test_a_row_twice_is_a_row_of_weight_two(method):
 def test_no_single_draw_can_be_ordered_better(seed):
     r, weights, start = random_problem(np.random.default_rng(seed))
     for method, objective, sign in ((ecr, agreement, 1.0), (stephens, divergence, -1.0)):
-        orders, _ = method(Responsibilities(r, weights), start)
+        orders = method(Responsibilities(r, weights), start).orders
         reached = sign * objective(r, orders, weights)
         assert reached >= sign * objective(r, start, weights) - 1e-9
         q = np.take_along_axis(r, orders[:, None, :], axis=2).mean(axis=0)
@@ -165,13 +165,24 @@ def test_responsibilities_that_are_not_held_give_the_same_to_the_last_bit(monkey
     mixtures, x = read(draws), draws.observed_data["x"].values
     start = synthetic.random_orders(draws)
     held = Responsibilities.of(mixtures, x)
-    monkeypatch.setattr(parts, "HELD", 100)
+    monkeypatch.setattr(parts, "HELD", 4 * 10 * 200 * 3)
     monkeypatch.setattr(parts, "_BLOCK", 2000)
+    monkeypatch.setattr(allocations, "MOST_DEAR_STEPS", 100)
     anew = Responsibilities.of(mixtures, x)
-    assert held.values is not None and anew.values is None and len(list(anew.blocks())) > 10
-    for method in (ecr, stephens):
-        assert all(np.array_equal(a, b) for a, b in zip(method(held, start), method(anew, start)))
+    assert held.held and not anew.held and len(list(anew.blocks())) > 10
+    assert anew.part().held and anew.part().shape == (200, 10, 3)
+    for method in (ecr, stephens):  # from where the part of the rows ends
+        begin = method(anew.part(), start).orders
+        assert all(np.array_equal(a, b) for a, b in zip(method(held, begin), method(anew, start)))
     assert np.array_equal(held.total(start), anew.total(start))
+
+
+def test_dear_steps_have_a_limit_and_the_attributes_tell(monkeypatch):
+    draws = synthetic.posterior(synthetic.truth(3, 2, apart=0.3), n=50, noise=0.5)
+    assert relabel(draws).attrs["labelling_steps"].isdigit()
+    monkeypatch.setattr(parts, "HELD", 200 * 3 * 4)
+    monkeypatch.setattr(allocations, "MOST_DEAR_STEPS", 1)
+    assert relabel(draws).attrs["labelling_steps"] == "1, after which orders still changed"
 
 
 def test_too_many_rows_are_matched_on_some(monkeypatch):
