@@ -16,6 +16,10 @@ estimated by EM, each draw counted with both signs at their odds, since the draw
 under affine maps of the data. A component's label is confused with any of several others: with odds o_jk against
 each, its confidence is 1 / (1 + Σ_k 1 / o_jk), which is 1/K where nothing tells K components apart.
 
+It is a probability as far as one cloud is normal. Where draws come in several clouds, one labelling may keep together
+by weight what another keeps together by place; draws that `relabel` named by the rows, and whose parameters lie in
+the mirror image of the largest cloud, then have a confidence near 0: the two say different things.
+
 Probabilistic relabelling: Jasra, Holmes & Stephens (2005), Sperrin, Jaki & Wit (2010).
 """
 

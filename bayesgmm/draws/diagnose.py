@@ -231,8 +231,8 @@ def _uncertain(found: _Findings) -> str:
     if r_hat > found.apart:
         why = f"{where} does not after matching (R-hat {r_hat:.3f})"
     else:
-        why = (f"components overlap: that of number {found.doubts.argmax()} is expected to be another in "
-               f"{found.doubt:.0%} of the draws")  # fmt: skip
+        why = (f"components overlap: by their parameters, {found.doubt:.0%} of the labels of number "
+               f"{found.doubts.argmax()} are expected to be wrong")  # fmt: skip
     return (f"The chains agree on the mixture as a whole, but {why}. Trust what does not depend on labels, "
             "such as densities and predictions, and not the parameters of single components.")  # fmt: skip
 
