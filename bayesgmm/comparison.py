@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesgmm.draws import labels
+from bayesgmm.draws.affinity import match
+from bayesgmm.draws.labels import relabel
 from bayesgmm.draws.mixtures import group_of, read
+from bayesgmm.draws.permute import permute
 from bayesgmm.draws.summary import parameter_table
 from bayesgmm.mixture import Mixture
 
@@ -50,7 +52,7 @@ class Comparison:
 def compare(*fits_and_draws) -> Comparison:
     """Lay point estimates and posteriors side by side.
 
-    Components take the labels of the first item (`bayesgmm.draws.labels.match`): fits by their mixture, draws as a
+    Components take the labels of the first item (`bayesgmm.draws.match`): fits by their mixture, draws as a
     whole by the mixture at their posterior means (draws whose labels were never matched are matched first).
 
     Parameters
@@ -106,7 +108,7 @@ def _item(given):
     if "posterior" not in getattr(given, "children", ()):
         raise ValueError(f"compare() takes fits and DataTrees with a posterior, not a {type(given).__name__}")
     stats = group_of(given, "sample_stats")
-    return "draws", given if stats is not None and "permutation" in stats else labels.relabel(given)
+    return "draws", given if stats is not None and "permutation" in stats else relabel(given)
 
 
 def _matched(items):
@@ -114,8 +116,8 @@ def _matched(items):
     reference = _mixture(items[0][1])
     matched = items[:1]
     for kind, item in items[1:]:
-        order = labels.match(_mixture(item), reference)[0]
-        matched.append((kind, item.permute(order) if isinstance(item, Mixture) else labels.permute(item, order)))
+        order = match(_mixture(item), reference)[0]
+        matched.append((kind, item.permute(order) if isinstance(item, Mixture) else permute(item, order)))
     return matched
 
 

@@ -13,5 +13,6 @@ A piece is a module with a ``TITLE`` and ``measure(quick) -> list[Table]``, whic
 ``sampling``   NUTS alone, beside Stan's recorded seconds, and how a gradient grows
 ``own``        a story of a user's own: until its first draw, and with other data
 ``posterior``  the main job beside stock PyMC
+``relabelling``  matching labels, by method: seconds and peak memory
 ``seeds``      fifty seeds a case: do chains agree? Half an hour, and only by name
 """

@@ -10,7 +10,7 @@ import pytest
 from bayesgmm import Mixture
 from bayesgmm.comparison import compare
 from bayesgmm.draws import mean_mixture, relabel, summary
-from bayesgmm.draws.labels import permute
+from bayesgmm.draws.permute import permute
 
 synthetic = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "draws" / "synthetic.py")))
 

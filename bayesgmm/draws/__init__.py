@@ -1,11 +1,13 @@
 """What a posterior says: labels, summary, diagnosis, memberships. Functions of a DataTree, wherever it came from."""
 
+from bayesgmm.draws.affinity import match
 from bayesgmm.draws.diagnose import Diagnosis, diagnose
 from bayesgmm.draws.features import by_feature
 from bayesgmm.draws.impute import impute
-from bayesgmm.draws.labels import match, relabel
+from bayesgmm.draws.labels import relabel
 from bayesgmm.draws.membership import membership
 from bayesgmm.draws.mixtures import from_arrays, mean_mixture, mixture_at
+from bayesgmm.draws.report import label_report
 from bayesgmm.draws.summary import summary
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "diagnose",
     "from_arrays",
     "impute",
+    "label_report",
     "match",
     "mean_mixture",
     "membership",

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesgmm.draws.confidence import confidence
 from bayesgmm.draws.convergence import convergence
 from bayesgmm.draws.invariants import quantities
-from bayesgmm.draws.labels import margins, relabel
+from bayesgmm.draws.labels import relabel
 from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
 
 SOUND = "sound"
@@ -23,10 +24,8 @@ R_HAT = 1.01
 # Above this, chains are in different places; between the two, they may only be short.
 R_HAT_APART = 1.05
 ESS_PER_CHAIN = 100
-# Labels are uncertain when in more than this share of the draws some pair of components could be exchanged at a
-# loss of less than MARGIN of its affinity. Posteriors of two normals 2 sd apart show 10 %, 2.5 sd apart 0.4 %.
+# Labels are uncertain when a component's are expected to be wrong in more than this share of the draws.
 DOUBT = 0.05
-MARGIN = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +67,16 @@ class _Findings:
     divergences: int | None
     matched_here: bool
     moved: int  # draws whose components were not in the most frequent order
-    doubt: float  # share of draws whose labels could be exchanged at little cost
+    doubts: np.ndarray  # (K,): the expected share of draws in which a component has another's label
 
     @property
     def apart(self) -> float:
         """The R-hat beyond which chains are apart: what independent draws may show by chance, where they are few."""
         return max(R_HAT_APART, 1.0 + 5.0 / (self.n_draws / (2 if self.n_chains == 1 else 1)))
+
+    @property
+    def doubt(self) -> float:
+        return float(self.doubts.max())
 
     @property
     def ess_needed(self) -> int:
@@ -100,8 +103,8 @@ def diagnose(draws) -> Diagnosis:
     "divergences"       the sampler recorded any
     "too few draws"     a label-invariant quantity has R-hat above 1.01 or an effective sample size (bulk or
                         tail) below 100 a chain
-    "labels uncertain"  a parameter of a component has such an R-hat though the mixture has not, or in more
-                        than 5 % of the draws two of them could be exchanged at little loss (`labels.margins`)
+    "labels uncertain"  a parameter of a component has such an R-hat though the mixture has not, or its label is
+                        expected to be wrong in more than 5 % of the draws (`bayesgmm.draws.confidence`)
     "too few draws"     the same for the components' own parameters
     "label switching"   draws had different labels; matching, done before or by this function, undid it
     "sound"             none of these
@@ -153,7 +156,7 @@ def _findings(draws) -> _Findings:
     matched = draws if recorded else relabel(draws)
     mixtures = read(matched)
     invariant = convergence(quantities(draws, mixtures), mixtures.n_chains)
-    own = convergence(_parameters(mixtures), mixtures.n_chains)
+    own = convergence(parameters(mixtures), mixtures.n_chains)
     invariant.insert(0, "kind", "label-invariant")
     own.insert(0, "kind", "component")
     return _Findings(
@@ -163,7 +166,7 @@ def _findings(draws) -> _Findings:
         divergences=int(stats["diverging"].sum()) if stats is not None and "diverging" in stats else None,
         matched_here=not recorded,
         moved=_moved(matched["sample_stats"]["permutation"].values),
-        doubt=float((margins(mixtures) < MARGIN).mean()),
+        doubts=1.0 - confidence(mixtures).mean(axis=0),
     )
 
 
@@ -186,7 +189,7 @@ def _too_few(found: _Findings, kind: str) -> bool:
     return found.worst(kind)[0] > R_HAT or found.least(kind)[0] < found.ess_needed
 
 
-def _parameters(mixtures: MixtureDraws) -> dict[str, np.ndarray]:
+def parameters(mixtures: MixtureDraws) -> dict[str, np.ndarray]:
     """π, μ, Σ (without Σ's duplicates) by name, each (M,)."""
     names, found = mixtures.features, {}
     for k in range(mixtures.n_components):
@@ -228,7 +231,8 @@ def _uncertain(found: _Findings) -> str:
     if r_hat > found.apart:
         why = f"{where} does not after matching (R-hat {r_hat:.3f})"
     else:
-        why = f"components overlap: in {found.doubt:.0%} of the draws two of them could as well be exchanged"
+        why = (f"components overlap: by their parameters, {found.doubt:.0%} of the labels of number "
+               f"{found.doubts.argmax()} are expected to be wrong")  # fmt: skip
     return (f"The chains agree on the mixture as a whole, but {why}. Trust what does not depend on labels, "
             "such as densities and predictions, and not the parameters of single components.")  # fmt: skip
 

@@ -1,22 +1,29 @@
-"""ArviZ's table of the posterior, and a verdict under it."""
+"""ArviZ's table of the posterior and a verdict under it; of single components only where labels can be trusted."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.draws.diagnose import diagnose
+from bayesgmm.draws.diagnose import LABELS_UNCERTAIN, diagnose
+from bayesgmm.draws.invariants import quantities
 from bayesgmm.draws.mixtures import DIMS, named, posterior_of, read
+
+_LEFT_OUT = "The table leaves those out (var_names=['weights', 'means', 'covariances'] shows them)."
 
 
 def summary(draws, *, var_names=None, ci_prob: float | None = None):
     """Mean, sd, interval, effective sample sizes and R-hat of weights, means and covariances, and a verdict.
+
+    Where the verdict is "labels uncertain", means and intervals of single components would average over different
+    ones. The table then has, instead, what labels do not touch: the sorted weights, the mean and covariance of the
+    whole mixture, and log densities. Components are shown nevertheless if `var_names` asks for them.
 
     Parameters
     ----------
     draws : xarray.DataTree
         With matched labels (`relabel`); if they are not, the verdict says so.
     var_names : list of str, optional
-        Variables of the posterior; weights, means and covariances without.
+        Variables of the posterior, whatever the verdict; without, weights, means and covariances.
     ci_prob : float, optional
         Probability of the interval; ArviZ's own setting (``stats.ci_prob``) without.
 
@@ -25,8 +32,9 @@ def summary(draws, *, var_names=None, ci_prob: float | None = None):
     pandas.DataFrame
         ArviZ's columns (mean, sd, the interval's bounds, ess_bulk, ess_tail, r_hat, mcse_mean, mcse_sd), a row a
         number: ``weights[0]``, ``means[0, eruptions]``, ``covariances[0, eruptions, waiting]`` (each covariance
-        once). Values are in full precision. It shows the verdict of `diagnose` as its last line, and has it in
-        ``.attrs["verdict"]``.
+        once); or ``sorted weights[0]``, ``overall mean[eruptions]``, … (`bayesgmm.draws.invariants.quantities`) where
+        labels are uncertain, and ``.attrs["components"]`` is False. Values are in full precision. It shows the verdict
+        of `diagnose` as its last line, and has it in ``.attrs["verdict"]``.
 
     Raises
     ------
@@ -44,20 +52,36 @@ def summary(draws, *, var_names=None, ci_prob: float | None = None):
     ['weights[0]', 'weights[1]', 'means[0, a]', 'means[1, a]', 'covariances[0, a, a]', 'covariances[1, a, a]']
     >>> table.attrs["verdict"]
     'sound'
+    >>> same = np.full((4, 500, 2, 1), 3.0) + rng.standard_normal((4, 500, 2, 1))
+    >>> table = summary(from_arrays(np.full((4, 500, 2), 0.5), same, np.ones((4, 500, 2, 1, 1)), features=["a"]))
+    >>> list(table.index)
+    ['sorted weights[0]', 'sorted weights[1]', 'overall mean[a]', 'overall covariance[a, a]']
     """
     from bayesgmm.draws.frame import VerdictFrame
 
     found = diagnose(draws)
-    plain = parameter_table(draws, var_names=var_names, ci_prob=ci_prob)
+    components = var_names is not None or found.verdict != LABELS_UNCERTAIN
+    if components:
+        plain, text = parameter_table(draws, var_names=var_names, ci_prob=ci_prob), found.text
+    else:
+        plain, text = invariant_table(draws, ci_prob=ci_prob), f"{found.text} {_LEFT_OUT}"
     table = VerdictFrame(plain, fmt_map=plain._fmt_map)
-    table.attrs.update(verdict=found.verdict, verdict_text=found.text)
+    table.attrs.update(verdict=found.verdict, verdict_text=text, components=components)
     return table
+
+
+def invariant_table(draws, *, ci_prob: float | None = None):
+    """ArviZ's table of the quantities that labels do not touch."""
+    import xarray as xr
+
+    mixtures = read(draws)
+    shape = mixtures.n_chains, -1
+    found = {name: (("chain", "draw"), values.reshape(shape)) for name, values in quantities(draws, mixtures).items()}
+    return _table(xr.Dataset(found), ci_prob=ci_prob)
 
 
 def parameter_table(draws, *, var_names=None, ci_prob: float | None = None, ci_kind: str | None = None):
     """`summary` without the verdict: ArviZ's own data frame, each covariance once."""
-    import arviz_stats
-
     features = read(draws).features
     posterior = named(posterior_of(draws))
     names = [var_names] if isinstance(var_names, str) else list(DIMS if var_names is None else var_names)
@@ -65,10 +89,16 @@ def parameter_table(draws, *, var_names=None, ci_prob: float | None = None, ci_k
     if missing:
         have = ", ".join(map(str, posterior.data_vars))
         raise ValueError(f"the posterior has no variable {missing[0]!r}; it has {have}")
+    table = _table(posterior[names], ci_prob=ci_prob, ci_kind=ci_kind)
+    return table.drop(index=_duplicates(posterior.sizes["component"], features), errors="ignore")
+
+
+def _table(dataset, **interval):
+    import arviz_stats
+
     # ArviZ divides zero by zero for what never varies; NaN is the right answer there.
     with np.errstate(all="ignore"):
-        table = arviz_stats.summary(posterior[names], ci_prob=ci_prob, ci_kind=ci_kind)
-    return table.drop(index=_duplicates(posterior.sizes["component"], features), errors="ignore")
+        return arviz_stats.summary(dataset, **interval)
 
 
 def _duplicates(n_components: int, features) -> list[str]:

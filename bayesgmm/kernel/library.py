@@ -57,7 +57,13 @@ WALK = {kind: Routine(f"walk_{kind}", 26, "bayesgmm.kernel.build", _SOURCES) for
 MERGE = Routine("merge", 12, "bayesgmm.kernel.build", _SOURCES)
 #: One pass over rows with missing cells, grouped by what they have.
 PATTERNS = Routine("patterns", 24, "bayesgmm.kernel.patterns", ("kernel/patterns.py",), (WALK["dd"],))
-KERNEL = (*WALK.values(), MERGE, PATTERNS)
+#: Walks over the same rows, a mixture each.
+REPEAT = Routine("repeat", 16, "bayesgmm.kernel.repeat", ("kernel/repeat.py",), (WALK["dd"],))
+_LABELS = tuple(f"kernel/{name}.py" for name in ("compiler", "labels", "options", "views"))
+#: What labels are matched with: sums over rows, sums over draws, optimal assignments.
+LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _LABELS)
+          for name, arguments in (("overlaps", 6), ("total", 8), ("orders", 5))}  # fmt: skip
+KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, *LABELS.values())
 
 
 @cache

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 
 import numpy as np
 
 from bayesgmm.kernel import plan
-from bayesgmm.kernel.evaluate import SOFT, address, own_memory, together
+from bayesgmm.kernel.evaluate import address, own_memory, together
 from bayesgmm.kernel.incomplete import Incomplete, evaluate_incomplete
-from bayesgmm.kernel.library import WALK, function
+from bayesgmm.kernel.library import REPEAT, function
 from bayesgmm.kernel.threads import threads
 from bayesgmm.kernel.whitening import Whitening
+
+# Parts of the mixtures that a thread takes one after the other; between two of them it can be interrupted.
+_PARTS = 32
 
 
 def log_probs(x, log_weights, means, factors, *, responsibilities=False):
@@ -64,29 +68,25 @@ def _fill(x, log_weights, means, factors, log_prob, r) -> None:
     (m, k, d), f, n = means.shape, factors.shape[1], len(x)
     width = d if factors.ndim == 4 else 1
     theta = np.concatenate([np.reshape(a, (m, -1)) for a in (log_weights, means, factors)], axis=1, dtype=float)
-    starts = [address(theta) + 8 * place for place in (0, k, k + k * d)]
-    steps = theta.strides[0], log_prob.strides[0], r.strides[0]
-    walk, size = function(WALK["dd"]), plan.memory(k, d, f, width, 8).bytes
+    walks, size = function(REPEAT), plan.memory(k, d, f, width, 8).bytes
     rows = address(x), *x.strides, n, k, d, f, width
-    densities, shares, given = address(log_prob), address(r), r.shape[1]
-    todo = deque(range(m))
+    arrays = [(address(array), array.strides[0]) for array in (theta, log_prob, r)]
+    workers = min(threads(), plan.n_ranges(m * n, k, d, width))
+    parts = min(m, _PARTS * workers)
+    todo = deque(pairwise(m * i // parts for i in range(parts + 1)))
 
     def work():
-        # The counter of ranges, of which there is one, and the key; then the sums of a pass, which nobody wants.
         spare = np.zeros(4 + k * (1 + d + d * width))
-        at, room = address(spare), own_memory(size)
-        sums = [at + 8 * place for place in (3, 4, 4 + k, 4 + k + k * d)]
+        room = own_memory(size)
         while todo:
             try:
-                i = todo.popleft()
+                first, last = todo.popleft()
             except IndexError:  # another thread took the last one
                 return
-            spare[:3] = 0.0
-            parameters = [start + i * steps[0] for start in starts]
-            walk(at, *rows, *parameters, 0, 0, SOFT, at + 8, densities + i * steps[1], n, shares + i * steps[2],
-                 given, 1, *sums, room)  # fmt: skip
+            mixtures, densities, shares = (start + first * step for start, step in arrays)
+            walks(last - first, *rows, mixtures, theta.strides[0], densities, shares, r.shape[1], address(spare), room)
 
-    together(work, min(threads(), plan.n_ranges(m * n, k, d, width)))
+    together(work, workers)
 
 
 def _fill_incomplete(x, log_weights, means, factors, log_prob, r) -> None:

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from bayesgmm.draws.labels import match
+from bayesgmm.draws.affinity import match
 from bayesgmm.draws.mixtures import read
 from bayesgmm.mixture import Mixture
 

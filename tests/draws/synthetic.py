@@ -47,7 +47,7 @@ def random_orders(draws, seed=0):
 
 def shuffled(draws, orders):
     """Raw draws whose labels are in disorder: permuted, and without a record of it."""
-    from bayesgmm.draws.labels import permute
+    from bayesgmm.draws.permute import permute
 
     new = permute(draws, orders)
     new["sample_stats"].dataset = new["sample_stats"].to_dataset().drop_vars("permutation")

@@ -13,8 +13,8 @@ from bayesgmm.draws import by_feature, diagnose, from_arrays, relabel, summary
 from bayesgmm.draws.convergence import convergence
 from bayesgmm.draws.diagnose import VERDICTS
 from bayesgmm.draws.invariants import quantities
-from bayesgmm.draws.labels import permute
 from bayesgmm.draws.mixtures import read
+from bayesgmm.draws.permute import permute
 
 synthetic = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("synthetic.py"))))
 SEEDS = range(5)
@@ -190,6 +190,29 @@ def test_summary_is_arviz_table_with_each_covariance_once_and_the_verdict_last()
     assert list(summary(draws, var_names="weights").index) == ["weights[0]", "weights[1]"]
     with pytest.raises(ValueError, match="no variable 'sigma'"):
         summary(draws, var_names=["sigma"])
+
+
+def test_summary_leaves_components_out_where_their_labels_mean_nothing_unless_asked():
+    draws = relabel(synthetic.posterior(synthetic.truth(2, 2, apart=0.3), noise=0.3))
+    table = summary(draws)
+    assert table.attrs["verdict"] == "labels uncertain" and not table.attrs["components"]
+    assert not [name for name in table.index if name.startswith(("weights", "means", "covariances"))]
+    assert {"sorted weights[0]", "overall mean[f0]", "overall covariance[f0, f1]"} <= set(table.index)
+    assert "overlap" in repr(table) and "var_names=['weights', 'means', 'covariances'] shows them" in repr(table)
+    found = quantities(draws, read(draws))
+    assert np.isclose(table.loc["overall mean[f0]", "mean"], found["overall mean[f0]"].mean(), rtol=1e-12)
+    asked = summary(draws, var_names=["means"])
+    assert list(asked.index) == [f"means[{k}, {a}]" for k in (0, 1) for a in ("f0", "f1")]
+    assert asked.attrs["verdict"] == "labels uncertain" and asked.attrs["components"]
+    assert "leaves those out" not in repr(asked)
+    assert summary(synthetic.posterior(synthetic.truth())).attrs["components"]
+
+
+def test_labels_that_swap_between_chains_leave_components_out_too():
+    matched = relabel(synthetic.posterior(synthetic.truth()))
+    wrong = synthetic.with_chain(matched, 3, permute(matched, [1, 0, 2]))
+    wrong["sample_stats"]["permutation"] = matched["sample_stats"]["permutation"]
+    assert not summary(wrong).attrs["components"]
 
 
 def test_features_without_names_are_named_as_arrays_are():

@@ -80,7 +80,7 @@ def test_far_away_points_are_computed_in_the_log_domain(draws):
 
 
 def test_permuting_draws_and_labels_changes_nothing_but_the_labels(draws):
-    from bayesgmm.draws.labels import permute
+    from bayesgmm.draws.permute import permute
 
     x = draws["observed_data"]["x"].values[:7]
     turned = membership(permute(draws, [2, 0, 1]), x)
