@@ -8,17 +8,23 @@ import numpy as np
 
 from bayesgmm.draws.confidence import confidence
 from bayesgmm.draws.convergence import convergence
-from bayesgmm.draws.invariants import quantities
+from bayesgmm.draws.groups import agreeing, recorded_masses
+from bayesgmm.draws.invariants import n_rows, quantities
 from bayesgmm.draws.labels import relabel
 from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
-
-SOUND = "sound"
-LABEL_SWITCHING = "label switching"
-LABELS_UNCERTAIN = "labels uncertain"
-TOO_FEW_DRAWS = "too few draws"
-DIVERGENCES = "divergences"
-NOT_CONVERGED = "not converged"
-VERDICTS = (SOUND, LABEL_SWITCHING, LABELS_UNCERTAIN, TOO_FEW_DRAWS, DIVERGENCES, NOT_CONVERGED)
+from bayesgmm.draws.verdicts import (
+    DIFFERENT_MODES,
+    DIVERGENCES,
+    EMPTY_COMPONENT,
+    HIGH_PARETO_K,
+    LABEL_SWITCHING,
+    LABELS_UNCERTAIN,
+    LOW_ENERGY,
+    NOT_CONVERGED,
+    SOUND,
+    TOO_FEW_DRAWS,
+    explain,
+)
 
 R_HAT = 1.01
 # Above this, chains are in different places; between the two, they may only be short.
@@ -26,6 +32,10 @@ R_HAT_APART = 1.05
 ESS_PER_CHAIN = 100
 # Labels are uncertain when a component's are expected to be wrong in more than this share of the draws.
 DOUBT = 0.05
+# Less of the energy's variance between draws than this, and the momentum does not reach the tails (Betancourt 2016).
+LEAST_ENERGY = 0.3
+# Pareto's k up to which importance weights may be trusted (Vehtari et al. 2024).
+PARETO_K = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +45,7 @@ class Diagnosis:
     Attributes
     ----------
     verdict : str
-        One of ``VERDICTS``: "sound", "label switching", "labels uncertain", "too few draws", "divergences",
-        "not converged".
+        One of ``bayesgmm.draws.verdicts.VERDICTS``, which `diagnose` explains.
     text : str
         A sentence or two: the numbers behind it, and what to do.
     table : pandas.DataFrame
@@ -68,6 +77,13 @@ class _Findings:
     matched_here: bool
     moved: int  # draws whose components were not in the most frequent order
     doubts: np.ndarray  # (K,): the expected share of draws in which a component has another's label
+    rows: np.ndarray  # (K,): rows that the median draw gives a component; infinite where their number is not known
+    rows_needed: int
+    energy: float  # the least E-BFMI of a chain; infinite where energies were not recorded
+    pareto_k: float
+    groups: np.ndarray  # (C,): chains that agree with each other have the same number
+    masses: list[tuple[float, float]] | None  # the share of each group of chains, and its standard error
+    r_hat_wanted = R_HAT
 
     @property
     def apart(self) -> float:
@@ -97,22 +113,30 @@ def diagnose(draws) -> Diagnosis:
 
     The verdict is the first of these that holds:
 
-    ==================  ====================================================================================
-    "not converged"     a label-invariant quantity has R-hat above 1.05 (above 1 + 5/n for n < 100 draws a chain,
-                        what independent draws may show by chance), or is not finite
-    "divergences"       the sampler recorded any
-    "too few draws"     a label-invariant quantity has R-hat above 1.01 or an effective sample size (bulk or
-                        tail) below 100 a chain
-    "labels uncertain"  a parameter of a component has such an R-hat though the mixture has not, or its label is
-                        expected to be wrong in more than 5 % of the draws (`bayesgmm.draws.confidence`)
-    "too few draws"     the same for the components' own parameters
-    "label switching"   draws had different labels; matching, done before or by this function, undid it
-    "sound"             none of these
-    ==================  ====================================================================================
+    =========================  =============================================================================
+    "high Pareto k"            importance weights of the draws have k above 0.7 (engine "laplace")
+    "different modes"          a label-invariant quantity has R-hat above 1.05 (above 1 + 5/n for n < 100 draws a
+                               chain, what independent draws may show by chance), chains fall into groups that
+                               agree among themselves, and each chain agrees with itself
+    "not converged"            it has, and they do not; or a quantity is not finite
+    "divergences"              the sampler recorded any
+    "low energy information"   the E-BFMI of a chain is below 0.3
+    "too few draws"            a label-invariant quantity has R-hat above 1.01 or an effective sample size (bulk or
+                               tail) below 100 a chain
+    "unsupported component"    half of the draws give a component fewer than D + 1 rows
+    "labels uncertain"         a parameter of a component has such an R-hat though the mixture has not, or its label
+                               is expected to be wrong in more than 5 % of the draws (`bayesgmm.draws.confidence`)
+    "too few draws"            the same for the components' own parameters
+    "label switching"          draws had different labels; matching, done before or by this function, undid it
+    "sound"                    none of these
+    =========================  =============================================================================
 
-    Label-invariant are the sorted weights, mean and covariance of the whole mixture, the log-likelihood, and the
-    log density at five of the observed rows (`invariants.quantities`). R-hat is the rank-normalised split one,
-    the larger of bulk and folded. What never varies is left out. One chain is judged by its own two halves.
+    Label-invariant are the sorted weights, mean and covariance of the whole mixture, the log-likelihood, the log
+    density at five of the observed rows, and the probability that neighbours among them come from the same component
+    (`invariants.quantities`). R-hat is the rank-normalised split one,
+    the larger of bulk and folded. What never varies is left out. One chain is judged by its own two halves. Of chains
+    in different modes, `sample` has recorded the masses, by bridge sampling within each; they are "unknown" where it
+    could not tell, or where draws came from elsewhere.
 
     Parameters
     ----------
@@ -129,7 +153,8 @@ def diagnose(draws) -> Diagnosis:
 
     References
     ----------
-    Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021) for R-hat, the effective sample sizes and thresholds.
+    Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021) for R-hat, the effective sample sizes and thresholds;
+    Betancourt (2016) for the energy; bridge sampling: Meng & Wong (1996).
 
     Examples
     --------
@@ -142,10 +167,7 @@ def diagnose(draws) -> Diagnosis:
     """
     findings = _findings(draws)
     verdict = _verdict(findings)
-    text = _TEXTS[verdict](findings)
-    if findings.n_chains == 1:
-        text += " There is only one chain, judged by its own two halves: run several."
-    return Diagnosis(verdict, text, findings.table)
+    return Diagnosis(verdict, explain(verdict, findings), findings.table)
 
 
 def _findings(draws) -> _Findings:
@@ -155,10 +177,12 @@ def _findings(draws) -> _Findings:
     recorded = stats is not None and "permutation" in stats
     matched = draws if recorded else relabel(draws)
     mixtures = read(matched)
-    invariant = convergence(quantities(draws, mixtures), mixtures.n_chains)
+    unlabelled = quantities(draws, mixtures)
+    invariant = convergence(unlabelled, mixtures.n_chains)
     own = convergence(parameters(mixtures), mixtures.n_chains)
     invariant.insert(0, "kind", "label-invariant")
     own.insert(0, "kind", "component")
+    groups = agreeing(unlabelled, mixtures.n_chains)
     return _Findings(
         table=pd.concat([invariant, own]),
         n_chains=mixtures.n_chains,
@@ -167,17 +191,40 @@ def _findings(draws) -> _Findings:
         matched_here=not recorded,
         moved=_moved(matched["sample_stats"]["permutation"].values),
         doubts=1.0 - confidence(mixtures).mean(axis=0),
+        rows=np.median(mixtures.weights, axis=0) * n_rows(draws),
+        rows_needed=len(mixtures.features) + 1,
+        energy=_energy(stats),
+        pareto_k=float(draws.attrs.get("pareto_k", -np.inf)),
+        groups=groups,
+        masses=recorded_masses(draws, groups),
     )
+
+
+def _energy(stats) -> float:
+    """The least E-BFMI of a chain: how much of the energy's variance a new momentum can change."""
+    if stats is None or "energy" not in stats:
+        return np.inf
+    energy = stats["energy"].transpose("chain", "draw").values
+    varies = energy.var(axis=1)
+    found = np.square(np.diff(energy, axis=1)).mean(axis=1)[varies > 0] / varies[varies > 0]
+    return float(found.min()) if len(found) else np.inf
 
 
 def _verdict(found: _Findings) -> str:
     invariant, own = "label-invariant", "component"
-    if found.worst(invariant)[0] > found.apart:
-        return NOT_CONVERGED
+    r_hat = found.worst(invariant)[0]
+    if found.pareto_k > PARETO_K:
+        return HIGH_PARETO_K
+    if r_hat > found.apart:
+        return DIFFERENT_MODES if np.isfinite(r_hat) and found.groups.max() > 0 else NOT_CONVERGED
     if found.divergences:
         return DIVERGENCES
+    if found.energy < LEAST_ENERGY:
+        return LOW_ENERGY
     if _too_few(found, invariant):
         return TOO_FEW_DRAWS
+    if found.rows.min() < found.rows_needed:
+        return EMPTY_COMPONENT
     if found.worst(own)[0] > found.apart or found.doubt > DOUBT:
         return LABELS_UNCERTAIN
     if _too_few(found, own):
@@ -206,64 +253,3 @@ def _moved(permutation: np.ndarray) -> int:
     orders = permutation.reshape(-1, permutation.shape[-1])
     counts = np.unique(orders, axis=0, return_counts=True)[1]
     return int(len(orders) - counts.max())
-
-
-def _agreement(found: _Findings) -> str:
-    (r_hat, _), (ess, _) = found.worst(), found.least()
-    chains = "the chain agrees with itself" if found.n_chains == 1 else f"the {found.n_chains} chains agree"
-    sizes = "nothing varies" if np.isinf(ess) else f"the smallest effective sample size is {ess:.0f}"
-    divergences = "" if found.divergences is None else ", and no draw diverged"
-    return f"{chains} (largest R-hat {r_hat:.3f}), {sizes}{divergences}"
-
-
-def _sound(found: _Findings) -> str:
-    return _sentence(_agreement(found))
-
-
-def _switching(found: _Findings) -> str:
-    did = "use bayesgmm.relabel(draws), which matches them" if found.matched_here else "they have been matched"
-    total = found.n_chains * found.n_draws
-    return f"{found.moved} of {total} draws had their components in another order: {did}, and {_agreement(found)}."
-
-
-def _uncertain(found: _Findings) -> str:
-    r_hat, where = found.worst("component")
-    if r_hat > found.apart:
-        why = f"{where} does not after matching (R-hat {r_hat:.3f})"
-    else:
-        why = (f"components overlap: by their parameters, {found.doubt:.0%} of the labels of number "
-               f"{found.doubts.argmax()} are expected to be wrong")  # fmt: skip
-    return (f"The chains agree on the mixture as a whole, but {why}. Trust what does not depend on labels, "
-            "such as densities and predictions, and not the parameters of single components.")  # fmt: skip
-
-
-def _few(found: _Findings) -> str:
-    (ess, where), (r_hat, there) = found.least(), found.worst()
-    if ess < found.ess_needed:
-        times = int(np.ceil(found.ess_needed / max(ess, 1.0)))
-        return (f"The smallest effective sample size is {ess:.0f} ({where}), where {found.ess_needed} are needed: "
-                f"draw about {max(times, 2)} times as many.")  # fmt: skip
-    return f"The largest R-hat is {r_hat:.3f} ({there}), where {R_HAT} is wanted: draw twice as many."
-
-
-def _divergent(found: _Findings) -> str:
-    total = found.n_chains * found.n_draws
-    return (f"{found.divergences} of {total} draws diverged, so that a part of the posterior may be missing; "
-            "sample with a higher target_accept or more tuning, or under a stronger prior.")  # fmt: skip
-
-
-def _apart(found: _Findings) -> str:
-    r_hat, where = found.worst("label-invariant")
-    if np.isinf(r_hat):
-        return f"{_sentence(where)[:-1]} is not finite, or is stuck at different values: do not use these draws."
-    who = "the chain's halves" if found.n_chains == 1 else "the chains"
-    return (f"{_sentence(who)[:-1]} disagree on what labels do not touch: {where} has R-hat {r_hat:.3f}, where at most "
-            f"{R_HAT} is wanted. Do not use these draws; tune longer and look for several modes.")  # fmt: skip
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + "."
-
-
-_TEXTS = {SOUND: _sound, LABEL_SWITCHING: _switching, LABELS_UNCERTAIN: _uncertain, TOO_FEW_DRAWS: _few,
-          DIVERGENCES: _divergent, NOT_CONVERGED: _apart}  # fmt: skip

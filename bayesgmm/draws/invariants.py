@@ -15,8 +15,8 @@ def quantities(draws, mixtures: MixtureDraws) -> dict[str, np.ndarray]:
     """The label-invariant quantities of a posterior, by name, each (M,).
 
     The sorted weights; mean and covariance of the whole mixture; the log-likelihood (without it, the log density
-    of the parameters); and the log density at a few of the observed rows (`anchors`), which tells apart modes
-    that share their moments.
+    of the parameters); the log density at a few of the observed rows (`anchors`), which tells apart modes that share
+    their moments; and the probability that neighbours among these rows come from the same component.
 
     Examples
     --------
@@ -31,6 +31,7 @@ def quantities(draws, mixtures: MixtureDraws) -> dict[str, np.ndarray]:
     overall covariance[x0, x0] [1.16]
     log density at row 0 [-1.297]
     log density at row 1 [-1.001]
+    rows 0 and 1 together [0.653]
     """
     found = {f"sorted weights[{k}]": w for k, w in enumerate(np.sort(mixtures.weights, axis=1).T)}
     found |= _moments_by_name(mixtures)
@@ -42,9 +43,20 @@ def quantities(draws, mixtures: MixtureDraws) -> dict[str, np.ndarray]:
     rows = observed_rows(draws, mixtures.features)
     if rows is not None:
         places = anchors(rows)
-        at = mixtures.log_prob(rows[places])
+        at, r = mixtures.log_prob(rows[places], responsibilities=True)
         found |= {f"log density at row {n}": at[:, i] for i, n in enumerate(places)}
+        pairs = zip(range(len(places)), range(1, len(places)), strict=False)
+        found |= {f"rows {places[i]} and {places[j]} together": (r[:, i] * r[:, j]).sum(axis=1) for i, j in pairs}
     return found
+
+
+def n_rows(draws) -> float:
+    """N, the case weights of the rows that were observed; infinite where draws do not say."""
+    constants = group_of(draws, "constant_data")
+    if constants is not None and "case_weights" in constants:
+        return float(constants["case_weights"].sum())
+    groups = (group_of(draws, name) for name in ("observed_data", "log_likelihood"))
+    return next((float(g.sizes["obs"]) for g in groups if g is not None and "obs" in g.sizes), np.inf)
 
 
 def overall_moments(mixtures: MixtureDraws) -> tuple[np.ndarray, np.ndarray]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.draws.diagnose import LABELS_UNCERTAIN, diagnose
+from bayesgmm.draws.diagnose import diagnose
 from bayesgmm.draws.invariants import quantities
 from bayesgmm.draws.mixtures import DIMS, named, posterior_of, read
+from bayesgmm.draws.verdicts import LABELS_UNCERTAIN
 
 _LEFT_OUT = "The table leaves those out (var_names=['weights', 'means', 'covariances'] shows them)."
 

@@ -11,10 +11,10 @@ import pytest
 from bayesgmm import Mixture
 from bayesgmm.draws import by_feature, diagnose, from_arrays, relabel, summary
 from bayesgmm.draws.convergence import convergence
-from bayesgmm.draws.diagnose import VERDICTS
 from bayesgmm.draws.invariants import quantities
 from bayesgmm.draws.mixtures import read
 from bayesgmm.draws.permute import permute
+from bayesgmm.draws.verdicts import VERDICTS
 
 synthetic = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("synthetic.py"))))
 SEEDS = range(5)
