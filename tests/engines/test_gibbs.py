@@ -16,7 +16,7 @@ from bayesgmm.engines.density.native import Layout
 from bayesgmm.engines.gibbs import gibbs
 from bayesgmm.engines.sweeps import sweep
 from bayesgmm.engines.ways import way_of
-from bayesgmm.kernel import set_threads
+from bayesgmm.kernel import Incomplete, set_threads
 from bayesgmm.models import finite_mixture
 
 FAMILIES = ("full", "tied", "diag", "spherical")
@@ -169,20 +169,20 @@ def test_without_data_what_stands_above_it_is_drawn_from_the_prior_too(alias, co
 @pytest.mark.parametrize("alias", FAMILIES)
 def test_joint_distribution_of_data_and_parameters(alias, kind, concentration):
     """Data and parameters drawn in turn have the joint distribution, whose parameters are the prior (Geweke 2004)."""
-    n, k, d, rng = 8, 2, 2, np.random.default_rng(5)
-    prior = prior_of(d, kind, concentration)
-    density, points, rows = density_under(prior, alias, np.empty((0, d)), k), [], []
-    u = sweep(density, np.zeros(density.size), KEY, 0, 1).points[0]
-    for i in range(8_000):
+    n, k, d, rng = 4, 2, 2, np.random.default_rng(5)
+    prior, rows = prior_of(d, kind, concentration), Incomplete.of(np.zeros((n, d)))
+    density, points, data = density_under(prior, alias, rows, k), [], []
+    u = sweep(density_under(prior, alias, np.empty((0, d)), k), np.zeros(density.size), KEY, 0, 1).points[0]
+    for i in range(10_000):
         theta = density.variables(u)
-        labels = rng.choice(k, size=n, p=theta["weights"])
+        labels = (rng.random((n, 1)) > theta["weights"].cumsum()[:-1]).sum(axis=1)
         noise = np.linalg.cholesky(theta["covariances"])[labels] @ rng.normal(size=(n, d, 1))
-        x = theta["means"][labels] + noise[:, :, 0]
-        u = sweep(density_under(prior, alias, x, k), u, KEY, i + 1, 1, moves=i % 2 == 1).points[0]
+        rows.cells[:] = (theta["means"][labels] + noise[:, :, 0]).ravel()
+        u = sweep(density, u, KEY, i + 1, 1, moves=i % 2 == 1).points[0]
         points.append(u)
-        rows.append(x)
+        data.append(rows.to_array())
     checks = moments_of(uniform_under(prior, alias, density.variables(np.array(points))), chains=1)
-    signs = np.sign(np.array(rows) - prior.mean).mean(axis=1)
+    signs = np.sign(np.array(data) - prior.mean).mean(axis=1)
     assert_zero_on_average(checks | {f"rows {j}": signs[None, :, j] for j in range(d)})
 
 
