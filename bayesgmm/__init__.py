@@ -49,6 +49,7 @@ _HOMES = {
     "Diagnosis": "draws",
     "Fit": "fit",
     "InverseWishart": "ppl",
+    "LKJCorrelation": "ppl",
     "MarginalGaussianMixture": "ppl",
     "Mixture": "mixture",
     "Wishart": "ppl",

@@ -1,9 +1,9 @@
 """Compile the native log densities and store them: ``python -m bayesgmm.engines.density``."""
 
-from bayesgmm.engines.density import blocks, conjugate, hierarchical, independent, whitened
+from bayesgmm.engines.density import blocks, conjugate, hierarchical, independent, lkj, whitened
 from bayesgmm.kernel.__main__ import main
 from bayesgmm.tape import machine
 
 if __name__ == "__main__":
-    priors = (form.ROUTINE for form in (conjugate, independent, hierarchical))
+    priors = (form.ROUTINE for form in (conjugate, independent, hierarchical, lkj))
     main((blocks.KEEP, *priors, whitened.ROUTINE, machine.ROUTINE))
