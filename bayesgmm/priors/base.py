@@ -117,12 +117,12 @@ class Prior:
         Raises
         ------
         ValueError
-            If a constant is still left to the data.
+            If a constant is still left to the data, or there are not K concentrations.
         """
         if not self.is_scaled:
             raise ValueError("the prior leaves constants to the data: give it to bayesgmm.scale_prior first")
         rng = np.random.default_rng(seed)
-        weights = draw_weights(self.concentration, size, n_components, rng)
+        weights = draw_weights(for_components(self.concentration, n_components), size, n_components, rng)
         return weights, *self.draw_components(size, n_components, family or Full(), rng)
 
     # ---- in words
