@@ -45,7 +45,9 @@ class LKJCorrelationRV(SymbolicRandomVariable):
         """Build the random graph."""
         n, eta = pt.as_tensor_variable(n), pt.as_tensor_variable(eta)
         rng, size = normalize_rng_param(rng), normalize_size_param(size)
-        d, batch, state = _size_of(n), () if rv_size_is_none(size) else tuple(size), rng
+        d, batch = _size_of(n), () if rv_size_is_none(size) else tuple(size)
+        # PyMC wants a generator that moves on, for a single feature too.
+        state, _ = normal(0.0, 1.0, rng=rng, return_next_rng=True)
         factor = pt.zeros((*batch, d, d)) + np.eye(d)
         for i in range(1, d):
             state, squared = beta(0.5 * i, eta + 0.5 * (d - 1 - i), size=batch, rng=state, return_next_rng=True)
