@@ -69,6 +69,7 @@ _HOMES = {
     "plot_comparison": "plots",
     "plot_components": "plots",
     "plot_membership": "plots",
+    "plot_prior": "plots",
     "plot_ranks": "plots",
     "positive": "ppl",
     "prior": "priors",

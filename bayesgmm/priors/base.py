@@ -88,6 +88,10 @@ class Prior:
         """Draws of μ (size, K, D) and Σ (size, K, D, D)."""
         raise NotImplementedError
 
+    def hyper(self, variables, family: Family) -> dict[str, np.ndarray]:
+        """What `log_parts` takes besides the mixture, of a story's variables by name."""
+        return {"concentration": variables["concentration"]} if isinstance(self.concentration, Positive) else {}
+
     def log_parts(self, weights, means, covariances, family: Family, **hyper) -> dict[str, np.ndarray]:
         """The log prior density, variable by variable, of many mixtures at once.
 
