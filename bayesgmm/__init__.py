@@ -26,8 +26,8 @@ Rooms, each may import those before it
     ``ppl``       the PyMC language: distributions, the mixture's Op, declarations, traces
     ``fit``       point estimates: EM, starts, MAP of any story
     ``draws``     what a posterior says: labels, summary, diagnose, membership, missing cells
-    ``engines``   posterior draws: NUTS and Gibbs; ``engines.density`` has the stories' log densities, ``engines.sweeps``
-                  their parameters given labels, one file a prior
+    ``engines``   posterior draws: NUTS and Gibbs; ``engines.density`` has the stories' log densities, and
+                  ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``comparison``  MLE beside Bayes
     ``plots``     figures; the only room that imports matplotlib
     ``workflow``, ``cli``  the main job and the command line

@@ -340,6 +340,8 @@ def test_what_it_cannot_take_is_refused_with_a_sentence(faithful):
     with pytest.raises(ValueError, match="a story that declares its prior and was not edited since; engine='nuts'"):
         bg.sample(edited, engine="gibbs")
     x = bg.load_dataset("faithful").to_numpy(float)
+    with pytest.raises(ValueError, match="no closed forms under the prior LKJ; use engine='nuts'"):
+        bg.sample(finite_mixture(x, 2, prior="lkj"), engine="gibbs")
     x[3, 1] = np.nan
     with pytest.raises(ValueError, match="needs complete rows; engine='nuts' sums missing cells out"):
         bg.sample(finite_mixture(x, 2, missing="marginalise"), engine="gibbs")
