@@ -1,18 +1,20 @@
 """Gaussian mixtures by maximum likelihood, MAP and full posterior, side by side.
 
 The story: Z_n ~ Categorical(π), X_n | Z_n = k ~ N(μ_k, Σ_k). It is declared as a PyMC model with the labels summed
-out; EM gives point estimates; NUTS gives the posterior as an ArviZ DataTree.
+out; EM gives point estimates; NUTS, or Gibbs, gives the posterior as an ArviZ DataTree.
 
 One rule
     Every algorithm touches the data through one function, `bayesgmm.kernel.e_step`, which returns log p(x_n) and the
-    statistics (N_k, x̄_k, S_k). EM maximises Q given them; by Fisher's identity NUTS climbs the gradient of the same Q.
+    statistics (N_k, x̄_k, S_k). EM maximises Q given them; by Fisher's identity NUTS climbs the gradient of the same Q;
+    Gibbs has the labels drawn instead of averaged, and draws the parameters given the same statistics.
 
 A reader's walk
     ``models/finite.py`` (the story as text) → ``fit/em.py`` (the loop) → ``kernel`` (the pass over the rows);
     sampling: ``engines/nuts.py`` → ``engines/ways.py``, the ways to a story's log density: ``engines/density``,
     native, for the stories of the package; ``ppl/surface.py`` → ``ppl/trace.py`` → ``tape``, traced from the PyMC
     graph, for any other. All climb the same gradient, by Fisher's identity, as does the Op of
-    ``ppl/marginal.py`` → ``ppl/op.py`` when PyMC itself evaluates a story.
+    ``ppl/marginal.py`` → ``ppl/op.py`` when PyMC itself evaluates a story. ``engines/gibbs.py`` → ``engines/sweeps``
+    needs no gradient.
 
 Rooms, each may import those before it
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
@@ -24,7 +26,8 @@ Rooms, each may import those before it
     ``ppl``       the PyMC language: distributions, the mixture's Op, declarations, traces
     ``fit``       point estimates: EM, starts, MAP of any story
     ``draws``     what a posterior says: labels, summary, diagnose, membership, missing cells
-    ``engines``   posterior draws: NUTS; ``engines.density`` the stories' log densities, one file a prior
+    ``engines``   posterior draws: NUTS and Gibbs; ``engines.density`` has the stories' log densities, and
+                  ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``comparison``  MLE beside Bayes
     ``plots``     figures; the only room that imports matplotlib
     ``workflow``, ``cli``  the main job and the command line
@@ -49,6 +52,7 @@ _HOMES = {
     "Diagnosis": "draws",
     "Fit": "fit",
     "InverseWishart": "ppl",
+    "LKJCorrelation": "ppl",
     "MarginalGaussianMixture": "ppl",
     "Mixture": "mixture",
     "Wishart": "ppl",
@@ -68,6 +72,7 @@ _HOMES = {
     "plot_comparison": "plots",
     "plot_components": "plots",
     "plot_membership": "plots",
+    "plot_prior": "plots",
     "plot_ranks": "plots",
     "positive": "ppl",
     "prior": "priors",

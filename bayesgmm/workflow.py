@@ -136,6 +136,8 @@ def run(
             map_ = bg.fit_map(model, **common)
         with stopwatch("posterior (NUTS)", has_bar=True):
             posterior = bg.sample(model, draws=draws, tune=tune, chains=chains, **common)
+            if "incomplete" in posterior.attrs:  # who stops a job wants it stopped
+                raise KeyboardInterrupt
         with stopwatch("summary"):
             diagnosis, comparison = bg.diagnose(posterior), bg.compare(mle, map_, posterior)
             posterior.to_netcdf(folder / "posterior.nc")

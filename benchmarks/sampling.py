@@ -22,7 +22,7 @@ PEERS = ("numpyro",)
 GROWTH = tuple((n, 4, 3) for n in (1_000, 10_000, 100_000, 1_000_000))
 
 
-def _cases() -> dict[str, tuple[np.ndarray, int]]:
+def cases() -> dict[str, tuple[np.ndarray, int]]:
     """Rows and K by name; ``data/stan_sim_n2000_d4_k3.csv`` are the rows on which Stan's seconds were taken."""
     simulated = np.loadtxt(HERE / "data" / "stan_sim_n2000_d4_k3.csv", delimiter=",", skiprows=1)
     return {
@@ -52,7 +52,7 @@ def measure(quick: bool = False) -> list[Table]:
     from bayesgmm.engines.density import density_of
     from bayesgmm.models import finite_mixture
 
-    for name, (x, k) in _cases().items():
+    for name, (x, k) in cases().items():
         model = finite_mixture(x, k)
         runs = [_sampled(model, draws, seed) for seed in range(seeds + 1)][1:]  # the first run loads what it needs
         cpu, wall, ess = (float(np.median([run[key] for run in runs])) for key in ("cpu", "wall", "ess"))

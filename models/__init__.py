@@ -5,13 +5,15 @@ import bayesgmm as bg
 from .finite import conjugate_mixture
 from .hierarchical import hierarchical_mixture
 from .independent import independent_mixture
+from .lkj import lkj_mixture
 
-__all__ = ["conjugate_mixture", "finite_mixture", "hierarchical_mixture", "independent_mixture"]
+__all__ = ["conjugate_mixture", "finite_mixture", "hierarchical_mixture", "independent_mixture", "lkj_mixture"]
 
 _TOLD_BY = {
     bg.priors.Conjugate: conjugate_mixture,
     bg.priors.Independent: independent_mixture,
     bg.priors.Hierarchical: hierarchical_mixture,
+    bg.priors.LKJ: lkj_mixture,
 }
 
 

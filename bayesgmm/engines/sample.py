@@ -50,8 +50,10 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     -------
     xarray.DataTree
         Groups ``posterior`` (weights, means, covariances, and the free variables), ``sample_stats`` (with the
-        ``permutation`` that matched the labels), ``observed_data``, ``constant_data`` (the prior's constants), and
-        ``log_likelihood`` (chain, draw, obs) while draws × N is at most 2·10⁷. Attributes say how it was made.
+        ``permutation`` that matched the labels), ``observed_data``, ``constant_data`` (the prior's constants),
+        ``log_likelihood`` (chain, draw, obs) while draws × N is at most 2·10⁷, and ``log_prior``, variable by
+        variable, where the story declares its prior: `arviz.psense_summary` needs the two. Attributes say how it
+        was made.
         ``sample_stats`` holds the log posterior density on the unconstrained scale, Jacobian included: ``logp`` by
         NUTS, ``lp`` by Gibbs.
 
@@ -108,7 +110,7 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     if "incomplete" in tree.attrs:
         warnings.warn(f"sampling was interrupted: {tree.attrs['kept']} are kept, marked incomplete", stacklevel=2)
     tree.attrs["engine_reason"] = _AUTO if engine == "auto" else f"{engine}: asked for"
-    return relabel(_with_log_likelihood(tree))
+    return relabel(_with_log_prior(_with_log_likelihood(tree), model))
 
 
 def _with_log_likelihood(tree):
@@ -125,4 +127,20 @@ def _with_log_likelihood(tree):
         values = values * tree["constant_data"]["case_weights"].values
     coords = {"chain": posterior["chain"], "draw": posterior["draw"], "obs": x["obs"]}
     tree["log_likelihood"] = xr.DataTree(xr.Dataset({"x": (("chain", "draw", "obs"), values)}, coords=coords))
+    return tree
+
+
+def _with_log_prior(tree, model):
+    import xarray as xr
+
+    from bayesgmm.ppl.declaration import declaration
+
+    known, posterior = declaration(model), tree["posterior"]
+    if known is None:
+        return tree
+    drawn = [posterior[name].values for name in ("weights", "means", "covariances")]
+    hyper = known.prior.hyper({name: v.values for name, v in posterior.data_vars.items()}, known.family)
+    parts = known.prior.log_parts(*drawn, known.family, **hyper)
+    coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
+    tree["log_prior"] = xr.DataTree(xr.Dataset({n: (("chain", "draw"), v) for n, v in parts.items()}, coords=coords))
     return tree

@@ -7,6 +7,7 @@ from .comparison import plot_comparison
 from .components import plot_components
 from .diagnostics import plot_ranks, plot_trace
 from .memberships import plot_membership
+from .prior import plot_prior
 from .style import component_colors, look, save
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "plot_comparison",
     "plot_components",
     "plot_membership",
+    "plot_prior",
     "plot_ranks",
     "plot_trace",
     "save",

@@ -88,6 +88,10 @@ class Prior:
         """Draws of μ (size, K, D) and Σ (size, K, D, D)."""
         raise NotImplementedError
 
+    def hyper(self, variables, family: Family) -> dict[str, np.ndarray]:
+        """What `log_parts` takes besides the mixture, of a story's variables by name."""
+        return {"concentration": variables["concentration"]} if isinstance(self.concentration, Positive) else {}
+
     def log_parts(self, weights, means, covariances, family: Family, **hyper) -> dict[str, np.ndarray]:
         """The log prior density, variable by variable, of many mixtures at once.
 
@@ -117,12 +121,12 @@ class Prior:
         Raises
         ------
         ValueError
-            If a constant is still left to the data.
+            If a constant is still left to the data, or there are not K concentrations.
         """
         if not self.is_scaled:
             raise ValueError("the prior leaves constants to the data: give it to bayesgmm.scale_prior first")
         rng = np.random.default_rng(seed)
-        weights = draw_weights(self.concentration, size, n_components, rng)
+        weights = draw_weights(for_components(self.concentration, n_components), size, n_components, rng)
         return weights, *self.draw_components(size, n_components, family or Full(), rng)
 
     # ---- in words

@@ -132,6 +132,15 @@ class Hierarchical(Prior):
             "means": log_normal(means, self.mean, self.mean_covariance),
         }
 
+    def hyper(self, variables, family: Family) -> dict[str, np.ndarray]:
+        """The concentration, and C₀ (…, D, D) whatever the family declares."""
+        rate, identity = np.asarray(variables["rate"]), np.eye(len(self.rate_rate))
+        if isinstance(family, Diagonal):
+            rate = rate[..., None] * identity
+        if isinstance(family, Spherical):
+            rate = rate[..., None, None] * identity
+        return super().hyper(variables, family) | {"rate": rate}
+
     def _log_rate(self, rate, family):
         from scipy.special import gammaln, multigammaln
 

@@ -1,6 +1,7 @@
 """Native log densities against the PyMC models that they stand in for."""
 
 import ctypes
+from functools import partial
 
 import numpy as np
 import pymc as pm
@@ -19,6 +20,7 @@ PRIORS = {
     "conjugate": bg.priors.Conjugate,
     "independent": bg.priors.Independent,
     "hierarchical": bg.priors.Hierarchical,
+    "lkj": bg.priors.LKJ,
 }
 EACH = pytest.mark.parametrize("kind", PRIORS)
 
@@ -76,6 +78,13 @@ def test_of_complete_rows_it_is_the_models(kind, alias, k, d, concentration):
 def test_with_an_uncertain_concentration_it_is_the_models(kind, k):
     alpha = bg.priors.Gamma(2.0, 3.0)
     assert_equal(story(kind, "full", k, 2, weighted=True, missing=False, concentration=alpha), seed=3, points=4)
+
+
+@pytest.mark.parametrize("alias", FAMILIES)
+@pytest.mark.parametrize("scales", ["InverseGamma", "HalfNormal", "HalfStudentT"])
+def test_with_every_distribution_of_scales_it_is_the_models(alias, scales, monkeypatch):
+    monkeypatch.setitem(PRIORS, "lkj", partial(bg.priors.LKJ, eta=0.7, scales=getattr(bg.priors, scales)()))
+    assert_equal(story("lkj", alias, 2, 3, weighted=False, missing=False), seed=4)
 
 
 @EACH

@@ -16,7 +16,7 @@ from bayesgmm.engines.density.native import Layout
 from bayesgmm.engines.gibbs import gibbs
 from bayesgmm.engines.sweeps import sweep
 from bayesgmm.engines.ways import way_of
-from bayesgmm.kernel import set_threads
+from bayesgmm.kernel import Incomplete, set_threads
 from bayesgmm.models import finite_mixture
 
 FAMILIES = ("full", "tied", "diag", "spherical")
@@ -169,20 +169,20 @@ def test_without_data_what_stands_above_it_is_drawn_from_the_prior_too(alias, co
 @pytest.mark.parametrize("alias", FAMILIES)
 def test_joint_distribution_of_data_and_parameters(alias, kind, concentration):
     """Data and parameters drawn in turn have the joint distribution, whose parameters are the prior (Geweke 2004)."""
-    n, k, d, rng = 8, 2, 2, np.random.default_rng(5)
-    prior = prior_of(d, kind, concentration)
-    density, points, rows = density_under(prior, alias, np.empty((0, d)), k), [], []
-    u = sweep(density, np.zeros(density.size), KEY, 0, 1).points[0]
-    for i in range(8_000):
+    n, k, d, rng = 4, 2, 2, np.random.default_rng(5)
+    prior, rows = prior_of(d, kind, concentration), Incomplete.of(np.zeros((n, d)))
+    density, points, data = density_under(prior, alias, rows, k), [], []
+    u = sweep(density_under(prior, alias, np.empty((0, d)), k), np.zeros(density.size), KEY, 0, 1).points[0]
+    for i in range(10_000):
         theta = density.variables(u)
-        labels = rng.choice(k, size=n, p=theta["weights"])
+        labels = (rng.random((n, 1)) > theta["weights"].cumsum()[:-1]).sum(axis=1)
         noise = np.linalg.cholesky(theta["covariances"])[labels] @ rng.normal(size=(n, d, 1))
-        x = theta["means"][labels] + noise[:, :, 0]
-        u = sweep(density_under(prior, alias, x, k), u, KEY, i + 1, 1, moves=i % 2 == 1).points[0]
+        rows.cells[:] = (theta["means"][labels] + noise[:, :, 0]).ravel()
+        u = sweep(density, u, KEY, i + 1, 1, moves=i % 2 == 1).points[0]
         points.append(u)
-        rows.append(x)
+        data.append(rows.to_array())
     checks = moments_of(uniform_under(prior, alias, density.variables(np.array(points))), chains=1)
-    signs = np.sign(np.array(rows) - prior.mean).mean(axis=1)
+    signs = np.sign(np.array(data) - prior.mean).mean(axis=1)
     assert_zero_on_average(checks | {f"rows {j}": signs[None, :, j] for j in range(d)})
 
 
@@ -197,10 +197,16 @@ def cases():
     return {"faithful": (bg.load_dataset("faithful"), 2), "banknote": (banknote[:, 1:], 2), "simulated": (x, 3)}
 
 
+AGREEMENTS = [
+    *(("faithful", alias, kind) for alias in FAMILIES for kind in KINDS),
+    *(("banknote", alias, kind) for alias, kind in (("tied", "conjugate"), *(("full", kind) for kind in KINDS))),
+    *(("simulated", alias, "conjugate") for alias in FAMILIES),
+    *(("simulated", "full", kind) for kind in KINDS[1:]),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("alias", FAMILIES)
-@pytest.mark.parametrize("name", cases())
+@pytest.mark.parametrize(("name", "alias", "kind"), AGREEMENTS)
 def test_gibbs_and_nuts_have_one_posterior(name, alias, kind):
     x, k = cases()[name]
     model = finite_mixture(x, k, covariance_type=alias, prior=kind)
@@ -334,6 +340,8 @@ def test_what_it_cannot_take_is_refused_with_a_sentence(faithful):
     with pytest.raises(ValueError, match="a story that declares its prior and was not edited since; engine='nuts'"):
         bg.sample(edited, engine="gibbs")
     x = bg.load_dataset("faithful").to_numpy(float)
+    with pytest.raises(ValueError, match="no closed forms under the prior LKJ; use engine='nuts'"):
+        bg.sample(finite_mixture(x, 2, prior="lkj"), engine="gibbs")
     x[3, 1] = np.nan
     with pytest.raises(ValueError, match="needs complete rows; engine='nuts' sums missing cells out"):
         bg.sample(finite_mixture(x, 2, missing="marginalise"), engine="gibbs")

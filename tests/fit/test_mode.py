@@ -26,9 +26,10 @@ def assert_same(a, b, relative=1e-5):
         assert (np.abs(found - expected) <= relative * scale).all(), name
 
 
+@pytest.mark.parametrize("prior", ["conjugate", "independent"])
 @pytest.mark.parametrize("covariance_type", FAMILIES)
-def test_closed_form_equals_the_general_way(x, covariance_type):
-    model = finite_mixture(x, 2, covariance_type=covariance_type)
+def test_closed_form_equals_the_general_way(x, covariance_type, prior):
+    model = finite_mixture(x, 2, covariance_type=covariance_type, prior=prior)
     closed = bg.fit_map(model, seed=0)
     general = _climb_any(model, start_statistics(x, 2, 2, np.random.default_rng(1)))
     assert general.converged and general.coordinates == tuple(v.name for v in model.free_RVs)
@@ -92,6 +93,60 @@ def test_equals_pymcs_find_map(x):
 def test_a_concentration_below_one_has_no_mode(x):
     with pytest.raises(ValueError, match="concentration = 0.5 is below 1"):
         bg.fit_map(finite_mixture(x, 2, prior=bg.Conjugate(concentration=0.5)))
+
+
+@pytest.mark.parametrize("covariance_type", FAMILIES)
+def test_lkj_mode_equals_an_independent_optimiser_of_scipys_densities(x, covariance_type):
+    """No gradient of ours, and coordinates of its own: log π, log s and Fisher's z of the correlation."""
+    prior, family = bg.scale_prior("lkj", x, 2), bg.family(covariance_type)
+    found = bg.fit_map(finite_mixture(x, 2, covariance_type=covariance_type, prior=prior), starts=2, seed=0)
+    order = np.argsort(found.mixture.means[:, 0])
+    found_mixture = found.mixture.permute(order)
+    unit = x.std(axis=0)
+
+    def mixture(u):
+        logs, r = np.exp(u[5:9].reshape(2, 2)) * unit, np.tanh(u[9:11])
+        covariances = np.array([np.outer(s, s) * [[1, c], [c, 1]] for s, c in zip(logs, r)])
+        covariances = family.m_step(covariances, np.ones(2))  # the structure of the family
+        weights = np.array([1 / (1 + np.exp(-u[0])), 1 / (1 + np.exp(u[0]))])
+        return bg.Mixture(weights, u[1:5].reshape(2, 2) * unit, covariances)
+
+    def height(m):
+        density = sum(w * multivariate_normal(a, c).pdf(x) for w, a, c in zip(m.weights, m.means, m.covariances))
+        return np.log(density).sum() + prior.log_density(m, family)
+
+    assert found.log_posterior == pytest.approx(height(found_mixture), rel=1e-11)
+    sds = np.sqrt(found_mixture.covariances.diagonal(0, 1, 2))
+    r = found_mixture.covariances[:, 0, 1] / sds.prod(axis=1)
+    w, scaled = found_mixture.weights, found_mixture.means / unit
+    top = np.concatenate([[np.log(w[0] / w[1])], scaled.ravel(), np.log(sds / unit).ravel(), np.arctanh(r)])
+    best = minimize(lambda u: -height(mixture(u)), top + 0.02, method="L-BFGS-B", options={"ftol": 1e-15})
+    for _ in range(3):
+        best = minimize(lambda u: -height(mixture(u)), best.x, method="BFGS", options={"gtol": 1e-8})
+    assert found.log_posterior == pytest.approx(-best.fun, rel=1e-11)
+    assert_same(found_mixture, mixture(best.x), relative=1e-4)
+
+
+def test_the_hierarchical_mode_is_that_given_the_mean_of_its_rate(x):
+    model = finite_mixture(x, 2, prior="hierarchical")
+    prior = bg.scale_prior("hierarchical", x, 2)
+    given = prior.given(prior.rate_shape * np.linalg.inv(prior.rate_rate))
+    fit, same = bg.fit_map(model, seed=0), bg.fit_map(finite_mixture(x, 2, prior=given), seed=0)
+    assert_same(fit.mixture, same.mixture)
+    assert_same(bg.fit_mle(x, 2, prior="hierarchical", seed=0, progress=False).mixture, same.mixture)
+    assert "rate" not in fit.coordinates
+
+
+def test_what_has_no_mode_is_refused_with_the_reason(x):
+    for prior, message in (
+        (bg.priors.LKJ(scales=bg.priors.HalfNormal()), "under HalfNormal scales a component may collapse on a row"),
+        (bg.priors.LKJ(eta=2.0), r"eta = 2 is not above 1 \+ D/2 = 2, so a component may collapse on 2 rows"),
+        (bg.priors.Conjugate(concentration=bg.priors.Gamma(2.0, 1.0)), "concentration has a prior of its own"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            bg.fit_map(finite_mixture(x, 2, prior=prior))
+    with pytest.raises(ValueError, match="kind LKJ has no closed form; declare its story"):
+        bg.fit_mle(x, 2, prior="lkj")
 
 
 def test_any_story_of_a_users_own(x):

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.engines.density import conjugate, hierarchical, independent
+from bayesgmm.engines.density import conjugate, hierarchical, independent, lkj
 from bayesgmm.families import Diagonal, Family, Full, Spherical, Tied
 from bayesgmm.kernel.evaluate import address
 from bayesgmm.kernel.incomplete import Incomplete
 from bayesgmm.kernel.library import address as address_of
 from bayesgmm.kernel.library import function
 from bayesgmm.mixture import Mixture
-from bayesgmm.priors import Conjugate, Gamma, Hierarchical, Independent
+from bayesgmm.priors import LKJ, Conjugate, Gamma, Hierarchical, Independent
 
 
 class Layout(NamedTuple):
@@ -132,7 +132,7 @@ class Density:
         return float(value[0]), gradient
 
 
-_FORMS = {Conjugate: conjugate, Independent: independent, Hierarchical: hierarchical}
+_FORMS = {Conjugate: conjugate, Independent: independent, Hierarchical: hierarchical, LKJ: lkj}
 
 
 def density_of(model) -> Density | None:
