@@ -25,8 +25,11 @@ def agreeing(quantities: dict[str, np.ndarray], n_chains: int) -> np.ndarray:
     >>> agreeing({"a": (at[:, None] + rng.standard_normal((4, 500))).ravel()}, 4)
     array([0, 1, 0, 1])
     """
-    values = {name: v.reshape(n_chains, -1) for name, v in quantities.items() if np.ptp(v) > 0}
+    values = {name: v for name, v in quantities.items() if np.ptp(v) > 0}
     none = np.zeros(n_chains, dtype=int)
+    if not values or convergence(values, n_chains)["r_hat"].max() <= _TOGETHER:
+        return none
+    values = {name: v.reshape(n_chains, -1) for name, v in values.items()}
     if not all(_is_settled(values, c) for c in range(n_chains)):
         return none
     together = np.eye(n_chains, dtype=bool)

@@ -10,6 +10,7 @@ from threading import Event
 import numpy as np
 
 from bayesgmm.engines.density import Density
+from bayesgmm.engines.masses import mode_masses
 from bayesgmm.engines.sweeps import has_sweeps, sweep
 from bayesgmm.engines.tree import dressed
 from bayesgmm.engines.waiting import bar, cut_short
@@ -39,9 +40,11 @@ def gibbs(model, *, draws: int, tune: int, chains: int, seed, progress: bool, pe
         seeds = np.random.SeedSequence(seed).spawn(chains)
         running = [Chain(density, way.start(s.spawn(1)[0]), s, tune, draws, permute_labels) for s in seeds]
         whole = _run(running, report)
-    tree = _tree(running, density, model)
+    tree, points = _tree(running, density, model)
     if not whole:
         cut_short(tree, [chain.length for chain in running], draws)
+    elif not permute_labels:
+        tree.attrs |= mode_masses(tree, density, points, np.random.default_rng(seed))
     made = {"engine": "gibbs", "inference_library": "bayesgmm", "inference_library_version": bayesgmm.__version__}
     made |= {"density": way.density, "seed": seed, "permute_labels": int(permute_labels)}
     return dressed(tree, model, **made)
@@ -137,7 +140,8 @@ def _run(chains: list[Chain], report) -> bool:
 
 
 def _tree(chains: list[Chain], density: Density, model):
-    """Draws under the names of the model's variables, and their log densities; zeros where there are none yet."""
+    """Draws under the names of the model's variables with their log densities, and as points; zeros where there are
+    none yet."""
     import xarray as xr
 
     lengths = [chain.length for chain in chains]
@@ -148,4 +152,4 @@ def _tree(chains: list[Chain], density: Density, model):
     coords = {"chain": np.arange(len(chains)), "draw": np.arange(n)}
     posterior = named(density.variables(points), model, coords)
     stats = xr.Dataset({"lp": (("chain", "draw"), heights)}, coords)
-    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats}), points

@@ -26,7 +26,7 @@ def smoothed(logs) -> tuple[np.ndarray, float]:
     """
     from arviz_stats.base import array_stats
 
-    log_weights, k = array_stats.psislw(np.array(logs))
+    log_weights, k = array_stats.psislw(-np.asarray(logs))  # it takes log q/p, as leaving one out does
     weights = np.exp(log_weights - np.max(log_weights))
     return weights / weights.sum(), float(k)
 

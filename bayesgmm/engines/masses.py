@@ -7,6 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, logsumexp
 
+from bayesgmm.draws.groups import agreeing
+from bayesgmm.draws.invariants import quantities
+from bayesgmm.draws.mixtures import read
+
 # Draws of a mode that are looked at, half of them to shape the proposal.
 _MOST = 4000
 # Beyond this relative standard error a mass is not known.
@@ -58,6 +62,21 @@ def shares(masses: list[Mass]) -> tuple[np.ndarray, np.ndarray] | None:
     # d share_g = share_g (d log m_g − Σ_h share_h d log m_h)
     slopes = np.diag(found) - np.outer(found, found)
     return found, np.sqrt((slopes**2) @ errors**2)
+
+
+def mode_masses(tree, density, points, rng) -> dict:
+    """Attributes of draws whose chains are in different modes: which chains, and the share of the posterior of each.
+
+    Nothing where chains agree, or do not fall into groups. Shares are left out where they could not be told.
+    """
+    mixtures = read(tree)
+    groups = agreeing(quantities(tree, mixtures), mixtures.n_chains)
+    if groups.max() == 0:
+        return {}
+    found = shares([log_mass(density, points[groups == g], rng) for g in range(groups.max() + 1)])
+    if found is None:
+        return {}
+    return {"mode_groups": groups.tolist(), "mode_shares": found[0].tolist(), "mode_shares_se": found[1].tolist()}
 
 
 def _factor(flat) -> np.ndarray:

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from bayesgmm.engines.masses import mode_masses
 from bayesgmm.engines.tree import dressed
 from bayesgmm.engines.waiting import bar, cut_short
 from bayesgmm.engines.ways import DISPERSION, way_of
@@ -31,7 +32,10 @@ def nuts(model, *, draws: int, tune: int, chains: int, seed, progress: bool):
             options["extra_doublings"] = int(ready.n_dim <= _LOW_RANK_UP_TO and way.is_far_from_normal())
             options["progress_callback"] = report and _told(report)
             tree = _wait(nutpie.sample(ready, **options, blocking=False, progress_bar=False), draws)
-    tree = way.named(tree, model, np.random.default_rng(seed[1]))
+        rng = np.random.default_rng(seed[1])
+        tree, points = way.named(tree, model, rng)
+        if points is not None:
+            tree.attrs |= mode_masses(tree, way.function, points, rng)
     made = {"engine": "nuts", "inference_library": "nutpie", "inference_library_version": nutpie.__version__}
     return dressed(tree, model, density=way.density, seed=int(seed[0]), **made)
 

@@ -90,14 +90,14 @@ class Native:
         return not smoothed([log_ratio(self.folded, point) for point in v])[1] <= TRUSTED
 
     def named(self, tree, model, rng):
-        """The draws under the names of the model's variables, and the mixture's parameters."""
+        """The draws under the names of the model's variables, the mixture's parameters; and the points u."""
         u, modes, heights = self.folded.unfold(tree["posterior"][POINT].values, rng)
         if modes is not None:
             stats, dims = tree["sample_stats"].to_dataset(), ("chain", "draw")
             tree["sample_stats"] = xr.DataTree(stats.assign(mode=(dims, modes), logp=(dims, heights)))
         coords = {c: tree["posterior"][c].values for c in ("chain", "draw")}
         tree["posterior"] = xr.DataTree(named(self.function.variables(u), model, coords))
-        return tree
+        return tree, u
 
 
 def named(found: dict[str, np.ndarray], model, coords) -> xr.Dataset:
@@ -161,7 +161,7 @@ class Compiled:
         posterior = tree["posterior"].to_dataset()
         if not set(_DIMS) <= set(posterior):
             tree["posterior"] = xr.DataTree(_with_parameters(posterior, model))
-        return tree
+        return tree, None
 
 
 def _with_parameters(posterior, model):

@@ -8,7 +8,7 @@ from scipy.stats import norm
 import bayesgmm as bg
 from bayesgmm.draws.invariants import quantities
 from bayesgmm.draws.mixtures import read
-from bayesgmm.engines.importance import systematic
+from bayesgmm.engines.importance import smoothed, systematic
 from bayesgmm.models import finite_mixture
 
 pytestmark = pytest.mark.slow
@@ -50,6 +50,14 @@ def test_the_same_seed_gives_the_same_draws(apart):
     a, b = (bg.sample(apart, engine="laplace", draws=50, seed=5, progress=False) for _ in range(2))
     np.testing.assert_array_equal(a["posterior"]["means"], b["posterior"]["means"])
     assert a["posterior"].sizes["draw"] == 50 and a["posterior"].sizes["chain"] == 4
+
+
+def test_weights_turn_one_normal_into_another():
+    z = np.random.default_rng(0).standard_normal(16_000)
+    weights, k = smoothed(0.5 * z**2 - 0.5 * ((z - 0.3) / 0.9) ** 2)
+    assert k < 0.7
+    assert weights @ z == pytest.approx(0.3, abs=0.03)
+    assert weights @ z**2 - (weights @ z) ** 2 == pytest.approx(0.81, abs=0.04)
 
 
 def test_systematic_draws_are_in_proportion():
