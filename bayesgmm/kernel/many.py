@@ -86,7 +86,7 @@ def _fill(x, log_weights, means, factors, log_prob, r) -> None:
             walk(at, *rows, *parameters, 0, 0, SOFT, at + 8, densities + i * steps[1], n, shares + i * steps[2],
                  given, 1, *sums, room)  # fmt: skip
 
-    together(work, min(threads(), plan.n_ranges(m * n, k, d, width)))
+    together(work, min(m, plan.n_workers(threads(), m * n, k, d, width)))
 
 
 def _fill_incomplete(x, log_weights, means, factors, log_prob, r) -> None:
