@@ -10,7 +10,6 @@ import time
 import numpy as np
 
 from benchmarks.clock import fresh, seconds
-from benchmarks.machine import cores
 from benchmarks.problems import mixture, sample
 from benchmarks.tables import Table
 
@@ -58,18 +57,14 @@ def compiled(who: str, theta, quick: bool):
     return pytensor.function([x, *given], [value, *pytensor.grad(value, given)], mode=mode)
 
 
-def calls(run, x, theta, quick: bool, threads: int | None = None) -> dict:
-    """Milliseconds of a call, and what it returned; ``threads`` limits ours."""
-    from bayesgmm.kernel import set_threads
-
-    before = set_threads(threads or cores())
+def calls(run, x, theta, quick: bool) -> dict:
+    """Milliseconds of a call, and what it returned."""
     value, *slopes = run(x, *theta)
     loops = 1 if quick else max(1, int(0.2 / seconds(lambda: run(x, *theta))))
     took = [seconds(lambda: run(x, *theta), loops) for _ in range(1 if quick else 7)]
-    set_threads(before)
     # Stock PyMC's gradient by L has parts above the diagonal, which L does not.
     sizes = [float(np.abs(np.tril(s) if s.ndim == 3 else s).sum()) for s in slopes]
-    return {"N": len(x), "threads": threads, "ms": 1e3 * float(np.median(took)), "value": float(value), "slopes": sizes}
+    return {"N": len(x), "ms": 1e3 * float(np.median(took)), "value": float(value), "slopes": sizes}
 
 
 def job(who: str, d: int, k: int, sizes: list[int], quick: bool) -> dict:
@@ -82,8 +77,7 @@ def job(who: str, d: int, k: int, sizes: list[int], quick: bool) -> dict:
     run = compiled(who, theta, quick)
     run(x, *theta)
     took = time.perf_counter() - start
-    counts = sorted({1, cores()}) if who == "ours" else [None]
-    return {"compile_s": took, "calls": [calls(run, sample(truth, n), theta, quick, t) for n in sizes for t in counts]}
+    return {"compile_s": took, "calls": [calls(run, sample(truth, n), theta, quick) for n in sizes]}
 
 
 def measure(quick: bool = False) -> list[Table]:
@@ -92,21 +86,20 @@ def measure(quick: bool = False) -> list[Table]:
     for who, d, k, sizes in QUICK if quick else CASES:
         done = fresh("benchmarks.gradients", who, d, k, ",".join(map(str, sizes)), int(quick), cold=True)
         for call in done["calls"]:
-            n, threads = call["N"], call["threads"]
-            if who == "ours" and threads == cores():
+            n = call["N"]
+            if who == "ours":
                 own[n, d, k] = call
-            row = {"who": who, "N": n, "D": d, "K": k, "threads": threads}
-            row |= {"compile, s": done["compile_s"], "a call, ms": call["ms"]}
+            row = {"who": who, "N": n, "D": d, "K": k, "compile, s": done["compile_s"], "a call, ms": call["ms"]}
             rows.append(row | {"log L": call["value"], "call": call})
     for row in rows:
         ours, call = own[row["N"], row["D"], row["K"]], row.pop("call")
         row |= {"times ours": call["ms"] / ours["ms"], "same value and gradient": same(call, ours)}
     note = (
         'Σ log p and its gradients by (π, μ, L), `pytensor.function(…, mode="NUMBA")`; compiled in a fresh process '
-        "with an empty cache (the first call included), then medians of seven. `times ours`: over ours with every "
-        "thread. The same to 1e-8. A dash: threads are not ours to choose."
+        "with an empty cache (the first call included), then medians of seven. Ours runs in one thread. The same "
+        "to 1e-8."
     )
-    return [Table("Value and gradient", ("who", "N", "D", "K", "threads"), rows, note)]
+    return [Table("Value and gradient", ("who", "N", "D", "K"), rows, note)]
 
 
 def same(one: dict, other: dict) -> bool:

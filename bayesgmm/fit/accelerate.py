@@ -10,6 +10,7 @@ QN2, with limited memory).
 from __future__ import annotations
 
 from collections import deque
+from math import sqrt
 
 import numpy as np
 
@@ -42,21 +43,19 @@ class Frame:
         self.mixture, self.total = mixture, total
         self._factors = mixture.whitening.scale_trils
         self._inverses = np.linalg.inv(self._factors)
-        d = mixture.n_features
-        self._eye = np.eye(d)
         # Under a prior a weight may be 0: a component of less than one row keeps the length of one.
-        self._lengths = np.empty((mixture.n_components, 1 + d + d * d))
-        self._lengths[:] = np.sqrt(np.maximum(total * mixture.weights, 1.0))[:, None]
-        self._lengths[:, 1 + d :] *= _HALF
+        self._lengths = np.sqrt(np.maximum(total * mixture.weights, 1.0))[:, None]
 
     def toward(self, other: Mixture) -> np.ndarray:
         """The vector from θ to another mixture."""
-        here, d = self.mixture, self.mixture.n_features
-        parts = np.empty_like(self._lengths)
+        here, (k, d) = self.mixture, self.mixture.means.shape
+        parts = np.empty((k, 1 + d + d * d))
         parts[:, 0] = (other.weights - here.weights) / np.where(here.weights > 0, here.weights, 1.0)
         parts[:, 1 : 1 + d] = (self._inverses @ (other.means - here.means)[:, :, None])[:, :, 0]
         turned = self._inverses @ other.whitening.scale_trils
-        parts[:, 1 + d :] = (turned @ turned.mT - self._eye).reshape(-1, d * d)
+        parts[:, 1 + d :] = (turned @ turned.mT).reshape(len(turned), -1)
+        parts[:, 1 + d :: d + 1] -= 1.0
+        parts[:, 1 + d :] *= _HALF
         parts *= self._lengths
         return parts.ravel()
 
@@ -67,15 +66,16 @@ class Frame:
         for any symmetric W. Raises LinAlgError where rounding leaves it none.
         """
         here, (k, d) = self.mixture, self.mixture.means.shape
-        parts = vector.reshape(self._lengths.shape) / self._lengths
-        furthest = np.sqrt(np.add.reduceat(parts * parts, [0, 1, 1 + d], axis=1).max())
+        parts = vector.reshape(k, -1) / self._lengths
+        parts[:, 1 + d :] /= _HALF
+        furthest = sqrt(np.add.reduceat(parts * parts, [0, 1, 1 + d], axis=1).max())
         if furthest > radius:
             parts *= radius / furthest
         weights = here.weights * np.exp(parts[:, 0])
         weights /= weights.sum()
         means = here.means + (self._factors @ parts[:, 1 : 1 + d, None])[:, :, 0]
         change = parts[:, 1 + d :].reshape(k, d, d)
-        grown = self._eye + change + 0.5 * (change @ change)
+        grown = np.eye(d) + change + 0.5 * (change @ change)
         covariances = self._factors @ grown @ self._factors.mT
         # The family's own M-step takes rounding, and what is no flat subset, back into the family.
         counts = self.total * np.maximum(weights, 1e-100)
@@ -92,16 +92,15 @@ class Curvature:
     def __init__(self):
         self.radius = RADIUS
         self.is_concave = False
-        self._steps, self._falls, self._slopes = (deque(maxlen=MEMORY) for _ in range(3))
+        self._pairs = deque(maxlen=MEMORY)  # (s, y, sᵀy), |s| = 1
 
     def learn(self, step: np.ndarray, fall: np.ndarray) -> None:
         """Remember a pair, unless the objective was not concave along it."""
         square, product = float(step @ step), float(step @ fall)
         self.is_concave = square > 0 and product > 1e-10 * square
         if self.is_concave:
-            self._steps.append(step / np.sqrt(square))
-            self._falls.append(fall / np.sqrt(square))
-            self._slopes.append(product / square)
+            length = sqrt(square)
+            self._pairs.append((step / length, fall / length, product / square))
 
     def judge(self, was_good: bool) -> None:
         """Take longer steps after a success, much shorter ones after a failure."""
@@ -110,21 +109,21 @@ class Curvature:
     @property
     def is_known(self) -> bool:
         """There is something to go by."""
-        return len(self._steps) > 0
+        return len(self._pairs) > 0
 
     def direction(self, residual: np.ndarray) -> np.ndarray:
         """H f: the quasi-Newton step; f itself, EM's step, while nothing is known."""
         if not self.is_known:
             return residual
-        pairs, along, direction = list(zip(self._steps, self._falls, self._slopes, strict=True)), [], residual
-        for step, fall, slope in reversed(pairs):
+        along, direction = [], residual.copy()
+        for step, fall, slope in reversed(self._pairs):
             along.append((step @ direction) / slope)
-            direction = direction - along[-1] * fall
+            direction -= along[-1] * fall
         # The rows know less than rows and labels together: H is at least the identity where nothing was seen.
-        _, fall, slope = pairs[-1]
-        direction = max(1.0, slope / (fall @ fall)) * direction
-        for (step, fall, slope), size in zip(pairs, reversed(along), strict=True):
-            direction = direction + (size - (fall @ direction) / slope) * step
+        _, fall, slope = self._pairs[-1]
+        direction *= max(1.0, slope / (fall @ fall))
+        for (step, fall, slope), size in zip(self._pairs, reversed(along), strict=True):
+            direction += (size - (fall @ direction) / slope) * step
         return direction
 
     def decrement(self, residual: np.ndarray) -> float:
@@ -134,6 +133,6 @@ class Curvature:
         whole length at the flattest curvature sᵀBs / sᵀs seen of late; that takes one to three passes more than
         fᵀHf would, and these are the polish.
         """
-        if len(self._steps) < 2 or not self.is_concave:
+        if len(self._pairs) < 2 or not self.is_concave:
             return np.inf
-        return float(residual @ residual) / min(*self._slopes, 1.0)
+        return float(residual @ residual) / min(1.0, *(slope for _, _, slope in self._pairs))

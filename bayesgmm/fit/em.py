@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ TOLERANCE = 1e-8
 # … or the gradient per row, in whitened coordinates, below this; in single precision, go on in double below that.
 LEAST_GRADIENT, ROUGH = 1e-8, 1e-6
 MOST_STEPS = 5000
+_EPS, _SINGLE_EPS = float(np.finfo(float).eps), float(np.finfo(np.float32).eps)
 # EM's own steps first, until the gradient is below this: longer ones from afar end more often in another mode, which
 # may be a lower one.
 NEAR = 0.05
@@ -103,7 +105,7 @@ class _Surface:
         self.passes += 1
         log_likelihood, stats = e_step(self.x, mixture, self.case_weights, pointwise=False, single=self.single)
         objective = log_likelihood + self.target.log_prior(mixture)
-        if not np.isfinite(objective):
+        if not isfinite(objective):
             raise np.linalg.LinAlgError("the log density is not finite")
         image, frame = self.target.update(stats), Frame(mixture, stats.total)
         return _Place(mixture, log_likelihood, objective, stats, image, frame, frame.toward(image))
@@ -112,8 +114,7 @@ class _Surface:
         """How far an objective can be off: a few units in the last place of its largest partial sums."""
         size = 4 * (abs(place.objective) + place.stats.total)
         # Single precision ends within a row; rows are summed in double, and their errors are as good as random.
-        single = np.finfo(np.float32).eps / np.sqrt(place.stats.total)
-        return size * (single if self.single else np.finfo(float).eps)
+        return size * (_SINGLE_EPS / sqrt(place.stats.total) if self.single else _EPS)
 
     def rises(self, here: _Place, there: _Place, step: np.ndarray) -> bool:
         """Whether a step gains; below rounding its slopes tell, which cancel less (Hager & Zhang 2005)."""
@@ -169,7 +170,7 @@ def em(x, start: Mixture, target: Target, case_weights=None, *, accelerate: bool
 
 
 def _step(place, surface, curvature, accelerated) -> Step:
-    gradient = float(np.sqrt(place.residual @ place.residual / place.stats.total))
+    gradient = sqrt(place.residual @ place.residual / place.stats.total)
     return Step(place.mixture, place.log_likelihood, place.objective, place.stats, curvature.decrement(place.residual),
                 gradient, accelerated, surface.passes, surface.single)  # fmt: skip
 

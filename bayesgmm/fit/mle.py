@@ -16,7 +16,7 @@ from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.scaling import counted, scale_prior
 from bayesgmm.fit.starts import start_statistics
-from bayesgmm.kernel import Incomplete, e_step
+from bayesgmm.kernel import Incomplete, Stats, e_step
 from bayesgmm.mixture import Mixture
 from bayesgmm.priors import Prior
 
@@ -93,22 +93,26 @@ def fit_mle(
     else:
         scaled = scale_prior(prior, table, n_components, case_weights=weights, missing=missing)
         target = Posterior(family, table.features, climbable(scaled, family))
-    rng = np.random.default_rng(seed)
-    begin = start_statistics(table.rows, n_components, at_least_one(starts, "starts"), rng, weights)
-    return best_climb(table, target, track(begin, starts, "EM", progress), weights)
+    rng, starts = np.random.default_rng(seed), at_least_one(starts, "starts")
+    # Over rows with missing cells the moments are a climb of their own: once is enough.
+    whole = moments(table.rows, weights) if prior is None or isinstance(table.rows, Incomplete) else None
+    begin = start_statistics(table.rows, n_components, starts, rng, weights, whole)
+    return best_climb(table, target, track(begin, starts, "EM", progress), weights, whole)
 
 
-def best_climb(table: Table, target: Target, begin: Iterable, case_weights=None) -> Fit:
-    """Climb from each of the statistics in ``begin``, and make a `Fit` of the best that did not collapse."""
+def best_climb(table: Table, target: Target, begin: Iterable, case_weights=None, whole: Stats | None = None) -> Fit:
+    """Climb from each of the statistics in ``begin``, and make a `Fit` of the best that did not collapse.
+
+    Whether a component of a likelihood's maximum has collapsed, the `moments` of all rows tell.
+    """
     census, best = [], None
-    rows = moments(table.rows, case_weights) if isinstance(target, Likelihood) else None
     for stats in begin:
         try:
             step, history, converged = climb(table.rows, target.update(stats), target, case_weights)
         except np.linalg.LinAlgError as error:
             census.append(Start(np.nan, 0, False, f"a component collapsed ({str(error).lower()})"))
             continue
-        note = collapse(step.mixture, rows) if rows is not None else ""
+        note = collapse(step.mixture, whole) if isinstance(target, Likelihood) else ""
         census.append(Start(step.objective, len(history) - 1, converged, note))
         if not note and (best is None or step.objective > best[0].objective):
             best = step, history, converged

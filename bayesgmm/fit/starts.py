@@ -52,14 +52,15 @@ def _lloyd(y, seeds):
     return r
 
 
-def start_statistics(x, n_components: int, n_starts: int, rng, case_weights=None) -> Iterator[Stats]:
+def start_statistics(x, n_components: int, n_starts: int, rng, case_weights=None,
+                     whole: Stats | None = None) -> Iterator[Stats]:  # fmt: skip
     """Statistics (N_k, x̄_k, S_k) to begin from, one a start, on the scale of all rows.
 
     Each covariance is shrunk toward the pooled one by D + 1 points' worth, so that a small group can begin. Missing
-    cells are filled with what the one Gaussian that is most likely expects.
+    cells are filled with what the one Gaussian that is most likely expects; ``whole`` are its `moments`, if known.
     """
     if isinstance(x, Incomplete):
-        whole = moments(x, case_weights)
+        whole = whole or moments(x, case_weights)
         x = complete(x, whole.means[0], np.linalg.cholesky(whole.scatters[0] / whole.total))
     total = len(x) if case_weights is None else float(np.sum(case_weights))
     chosen = np.sort(rng.choice(len(x), SAMPLE, replace=False)) if len(x) > SAMPLE else slice(None)

@@ -8,7 +8,7 @@ From outside in: `estep` checks and centres; `evaluate` cuts the rows into range
     `joints`      log p(x, z = k) of a block; `screen`, the same where many features rule components out early
     `refine`      rows that two components claim from afar, in double-double arithmetic
     `assign`      responsibilities, or the largest, or a draw
-    `tiles`       the inner loops; `arithmetic`, exp and log that vectorise
+    `tiles`       the inner loops, over vectors of rows (`lanes`); `arithmetic`, exp and log that vectorise
 
 Rows with missing cells go through `incomplete`, whose compiled code, `patterns`, walks over one group of them after
 another. `many` takes the same rows under one mixture after the other, in the loop of `repeat`. `orders` has the sums

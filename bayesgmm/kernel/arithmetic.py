@@ -1,5 +1,7 @@
 """exp and log in arithmetic that LLVM turns into vector instructions, where the C library's are called row by row.
 
+Their polynomials are summed in pairs (Estrin 1960): Horner's rule makes every multiplication wait for the one before.
+
 The functions are compiled without leave to reorder sums (only to fuse them), as the reductions below need it; the loops
 that call them keep their own leave.
 """
@@ -67,19 +69,12 @@ def _exp_double(v):
     shifted = v * _LOG2_E + _ROUND
     n = shifted - _ROUND
     r = (v - n * _LN2_HIGH) - n * _LN2_LOW
-    p = _EXP[13] * r + _EXP[12]
-    p = p * r + _EXP[11]
-    p = p * r + _EXP[10]
-    p = p * r + _EXP[9]
-    p = p * r + _EXP[8]
-    p = p * r + _EXP[7]
-    p = p * r + _EXP[6]
-    p = p * r + _EXP[5]
-    p = p * r + _EXP[4]
-    p = p * r + _EXP[3]
-    p = p * r + _EXP[2]
-    p = p * r + 1.0
-    p = p * r + 1.0
+    r2 = r * r
+    r4 = r2 * r2
+    low = (_EXP[3] * r + _EXP[2]) + (_EXP[5] * r + _EXP[4]) * r2
+    middle = (_EXP[7] * r + _EXP[6]) + (_EXP[9] * r + _EXP[8]) * r2
+    high = (_EXP[11] * r + _EXP[10]) + (_EXP[13] * r + _EXP[12]) * r2
+    p = 1.0 + (r + r2 * (low + r4 * (middle + r4 * high)))
     scaled = _number(_bits(p) + (_bits(shifted) << np.uint64(52)))
     return 0.0 if v < NEGLIGIBLE else scaled  # and NaN stays NaN
 
@@ -88,13 +83,9 @@ def _exp_single(v):
     shifted = v * np.float32(_LOG2_E) + _ROUND_32
     n = shifted - _ROUND_32
     r = (v - n * _LN2_HIGH_32) - n * _LN2_LOW_32
-    p = _EXP_32[7] * r + _EXP_32[6]
-    p = p * r + _EXP_32[5]
-    p = p * r + _EXP_32[4]
-    p = p * r + _EXP_32[3]
-    p = p * r + _EXP_32[2]
-    p = p * r + np.float32(1.0)
-    p = p * r + np.float32(1.0)
+    r2 = r * r
+    low = (_EXP_32[3] * r + _EXP_32[2]) + (_EXP_32[5] * r + _EXP_32[4]) * r2
+    p = np.float32(1.0) + (r + r2 * (low + (_EXP_32[7] * r + _EXP_32[6]) * (r2 * r2)))
     scaled = _number_32(np.uint32(_bits_32(p) + np.uint32(_bits_32(shifted) << np.uint32(23))))
     return np.float32(0.0) if v < np.float32(NEGLIGIBLE) else scaled
 
@@ -108,14 +99,10 @@ def log(v):
     e = _number((over >> np.uint64(52)) + _bits(_ROUND)) - _ROUND
     s = (m - 1.0) / (m + 1.0)
     w = s * s
-    p = _ATANH[10] * w + _ATANH[9]
-    p = p * w + _ATANH[8]
-    p = p * w + _ATANH[7]
-    p = p * w + _ATANH[6]
-    p = p * w + _ATANH[5]
-    p = p * w + _ATANH[4]
-    p = p * w + _ATANH[3]
-    p = p * w + _ATANH[2]
-    p = p * w + _ATANH[1]
+    w2 = w * w
+    w4 = w2 * w2
+    low = (_ATANH[2] * w + _ATANH[1]) + (_ATANH[4] * w + _ATANH[3]) * w2
+    middle = (_ATANH[6] * w + _ATANH[5]) + (_ATANH[8] * w + _ATANH[7]) * w2
+    p = low + w4 * (middle + w4 * (_ATANH[10] * w + _ATANH[9]))
     # The bits of NaN would pass for a number: v − v is 0, or NaN.
     return e * _LN2_HIGH + (2.0 * s + (s * w * p + e * _LN2_LOW)) + (v - v)

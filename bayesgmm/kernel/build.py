@@ -38,7 +38,7 @@ def _walk(rows, work):
             w1(memory + at.q + 2 * line * size, batches),
             i1(memory + at.rows, batches), i2(memory + at.members, (at.blocks * screened, block)),
             i1(memory + at.label, (batch * screened,)),
-            i1(memory + at.owner, blocks), i1(memory + at.lengths, blocks),
+            i1(memory + at.owner, blocks), i1(memory + at.lengths, blocks), i1(memory + at.last, (n_components,)),
             d2(memory + at.fine, (2, n_features)), s2(memory + at.bounds, (n_components * screened, batch)),
         )  # fmt: skip
         theta = Theta(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import accumulate
 from threading import local
 from typing import NamedTuple
@@ -46,26 +47,38 @@ def evaluate(x, log_weights, means, whitening: Whitening, row_weights=None, *, a
     weights = None if row_weights is None else np.ascontiguousarray(row_weights, dtype=float)
     log_prob = np.empty(n) if pointwise else None
     r = np.zeros((n, k)) if responsibilities else None
-    ranges = plan.n_ranges(n, k, d, width)
+    ranges, starts, room = _layout(n, k, d, f, width, 4 if single else 8)
 
-    # One array: θ; then sums of the ranges, and of all, Σ w log p, m₀, m₁, m₂; the counter of ranges; the key.
     theta = np.concatenate((log_weights, means, factors), axis=None, dtype=float)
-    sizes = 1, k, k * d, k * d * width
-    shared = np.zeros(len(theta) + (ranges + 1) * sum(sizes) + 3)
+    shared = np.zeros(starts[-1] + 2)
     shared[: len(theta)] = theta
-    shared[-2:].view(np.uint64)[:] = key
-    at = _starts(address(shared), [k, k * d, f * d * width, *(ranges * s for s in sizes), *sizes, 1])
+    if assign == DRAW:
+        shared[-2:].view(np.uint64)[:] = key
+    first = address(shared)
+    at = [first + 8 * start for start in starts]
     parameters, parts, totals, (counter, keys) = at[:3], at[3:7], at[7:11], at[11:]
     walk = function(WALK[("s" if x.itemsize == 4 else "d") + ("s" if single else "d")])
     problem = (counter, address(x), *x.strides, n, k, d, f, width, *parameters, *_given(weights),
                assign, keys, *_given(log_prob), *_given(r), ranges, *parts)  # fmt: skip
-    size = plan.memory(k, d, f, width, 4 if single else 8).bytes
-    together(lambda: walk(*problem, own_memory(size)), min(threads(), ranges))
+    together(lambda: walk(*problem, own_memory(room)), min(ranges, plan.n_workers(threads(), n, k, d, width)))
     function(MERGE)(k, d, width, ranges, *parts, *totals)
-    total = shared[-3 - sum(sizes) : -3]
+    total = shared[starts[7] : starts[11]]
     moments = Moments(total[1 : 1 + k], total[1 + k : 1 + k + k * d].reshape(k, d),
                       total[1 + k + k * d :].reshape(k, d, width))  # fmt: skip
     return Pass(float(total[0]), moments, log_prob, r)
+
+
+# A fit asks for the same again and again.
+@lru_cache
+def _layout(n, k, d, f, width, size) -> tuple[int, tuple[int, ...], int]:
+    """The number of ranges; what begins where in the array that all threads share; the bytes that each has to itself.
+
+    Shared are θ in three parts; the ranges' Σ w log p, m₀, m₁ and m₂, and those of all rows; the counter of ranges; and
+    the key, two numbers long.
+    """
+    ranges, sizes = plan.n_ranges(n, k, d, width), (1, k, k * d, k * d * width)
+    parts = k, k * d, f * d * width, *(ranges * s for s in sizes), *sizes, 1
+    return ranges, tuple(accumulate(parts, initial=0)), plan.memory(k, d, f, width, size).bytes
 
 
 class _Own(local):
@@ -82,11 +95,6 @@ def own_memory(size: int) -> int:
     if _own.memory.size < size + 64:
         _own.memory = np.empty(size + 64, dtype=np.uint8)
     return -(-address(_own.memory) // 64) * 64
-
-
-def _starts(address: int, sizes) -> list[int]:
-    """Addresses of arrays of doubles that follow each other, and of what comes after them."""
-    return list(accumulate((8 * size for size in sizes), initial=address))
 
 
 def together(work, workers: int) -> None:

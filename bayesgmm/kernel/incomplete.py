@@ -140,7 +140,7 @@ def evaluate_incomplete(x: Incomplete, log_weights, means, whitening: Whitening,
                  address(features) + 8 * (d + 1) * g, firsts[i + 1] - g, d, k, f, width, *fixed,
                  *(address(part[i : i + 1]) for part in parts), own_memory(size))  # fmt: skip
 
-    together(work, min(threads(), ranges))
+    together(work, min(ranges, plan.n_workers(threads(), n, k, d, width)))
     totals = [np.zeros(part.shape[1:]) for part in parts]
     function(MERGE)(k, d, width, ranges, *map(address, parts), *map(address, totals))
     if log_prob is not None:

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numba.extending import intrinsic
 
+from bayesgmm.kernel.lanes import WIDE, minus, read_columns, turn, write
 from bayesgmm.kernel.options import FAST
 from bayesgmm.kernel.tiles import shift, whiten, whiten_diagonal
 
@@ -41,10 +42,42 @@ def fetch(x, row, column):
 
 @njit(**FAST)
 def load(x, rows, n, centre, out):
-    """Transpose n rows of x into a block, relative to the centre."""
-    for b in range(n):
-        for j in range(centre.shape[0]):
-            out[j, b] = fetch(x, rows[b], j) - centre[j]
+    """Transpose n rows of x into a block, relative to the centre; copies of the last fill up the last vector."""
+    n_features = centre.shape[0]
+    together = n_features // 4 * 4 if x.column_stride == x.like.itemsize else 0
+    for b in range(0, n, WIDE // out.itemsize):
+        for c in range(b, b + WIDE // out.itemsize, 4):
+            at0, at1 = _address(x, rows, c, n), _address(x, rows, c + 1, n)
+            at2, at3 = _address(x, rows, c + 2, n), _address(x, rows, c + 3, n)
+            for j in range(0, together, 4):
+                _load_four(x, at0, at1, at2, at3, j, c, centre, out)
+            for j in range(together, n_features):
+                step, origin, row = j * x.column_stride, centre[j], out[j]
+                row[c] = _peek(at0 + step, x.like) - origin
+                row[c + 1] = _peek(at1 + step, x.like) - origin
+                row[c + 2] = _peek(at2 + step, x.like) - origin
+                row[c + 3] = _peek(at3 + step, x.like) - origin
+
+
+@njit(**FAST)
+def _address(x, rows, b, n):
+    return x.address + rows[min(b, n - 1)] * x.row_stride
+
+
+@njit(**FAST)
+def _load_four(x, at0, at1, at2, at3, j, c, centre, out):
+    """Four features of four rows, which stand one after the other in memory."""
+    step = j * x.column_stride
+    x0, x1, x2, x3 = turn(
+        read_columns(at0 + step, x.like),
+        read_columns(at1 + step, x.like),
+        read_columns(at2 + step, x.like),
+        read_columns(at3 + step, x.like),
+    )
+    write(out[j], c, minus(x0, centre[j]))
+    write(out[j + 1], c, minus(x1, centre[j + 1]))
+    write(out[j + 2], c, minus(x2, centre[j + 2]))
+    write(out[j + 3], c, minus(x3, centre[j + 3]))
 
 
 @njit(**FAST)

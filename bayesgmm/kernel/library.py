@@ -48,8 +48,8 @@ class Routine(NamedTuple):
     calls: tuple[Routine, ...] = ()
 
 
-_WALK = "arithmetic assign build compiler joints options parameters plan refine screen sizes tiles views walk".split()
-_SOURCES = tuple(f"kernel/{name}.py" for name in _WALK)
+_WALK = "arithmetic assign build compiler joints lanes options parameters plan refine screen sizes tiles views walk"
+_SOURCES = tuple(f"kernel/{name}.py" for name in _WALK.split())
 
 #: One pass over rows: (rows, arithmetic), each double or single.
 WALK = {kind: Routine(f"walk_{kind}", 26, "bayesgmm.kernel.build", _SOURCES) for kind in ("dd", "ss", "sd")}

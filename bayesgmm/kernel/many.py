@@ -71,7 +71,7 @@ def _fill(x, log_weights, means, factors, log_prob, r) -> None:
     walks, size = function(REPEAT), plan.memory(k, d, f, width, 8).bytes
     rows = address(x), *x.strides, n, k, d, f, width
     arrays = [(address(array), array.strides[0]) for array in (theta, log_prob, r)]
-    workers = min(threads(), plan.n_ranges(m * n, k, d, width))
+    workers = min(m, plan.n_workers(threads(), m * n, k, d, width))
     parts = min(m, _PARTS * workers)
     todo = deque(pairwise(m * i // parts for i in range(parts + 1)))
 

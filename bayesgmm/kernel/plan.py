@@ -7,12 +7,13 @@ the same to the last bit for any number of threads.
 from typing import NamedTuple
 
 MOST_RANGES = 64
-# Multiplications a range is worth: below it, handing ranges to threads costs more than it saves.
-RANGE_WORK = 1_500_000
+# Multiplications a range is worth, of which threads take several, so that they end together; and what a thread is
+# worth: below it, waking it costs more than it saves.
+RANGE_WORK, THREAD_WORK = 400_000, 1_500_000
 # From this many features on, a few probes tell first which components a row may belong to at all.
 SCREENED = 20
 # Blocks that are screened together, and directions in which a component is probed.
-SCREENED_BLOCKS = 16
+SCREENED_BLOCKS = 8
 PROBES = 4
 # Rows of a buffer stand this much further apart than they are long, or all would fall on the same cache lines.
 PAD = 16
@@ -32,6 +33,7 @@ class Memory(NamedTuple):
     label: int
     owner: int
     lengths: int
+    last: int
     centre: int
     spare: int
     log_norms: int
@@ -66,8 +68,16 @@ def batch_rows(n_components, n_features, width):
 def n_ranges(n, n_components, n_features, width):
     """Into how many ranges n rows are cut."""
     batches = -(-n // batch_rows(n_components, n_features, width))
-    work = n * n_components * (n_features * (width + 8) + 60)  # 60: the exponential, and what goes with it
-    return max(1, min(MOST_RANGES, batches, work // RANGE_WORK))
+    return max(1, min(MOST_RANGES, batches, _work(n, n_components, n_features, width) // RANGE_WORK))
+
+
+def n_workers(threads, n, n_components, n_features, width):
+    """How many of the threads n rows are worth."""
+    return max(1, min(threads, _work(n, n_components, n_features, width) // THREAD_WORK))
+
+
+def _work(n, n_components, n_features, width):
+    return n * n_components * (n_features * (width + 8) + 60)  # 60: the exponential, and what goes with it
 
 
 def memory(n_components, n_features, n_factors, width, size):
@@ -87,7 +97,8 @@ def memory(n_components, n_features, n_factors, width, size):
     label = members + screened * 8 * lists * block
     owner = label + screened * 8 * batch
     lengths = owner + 8 * lists
-    centre = lengths + 8 * lists
+    last = lengths + 8 * lists
+    centre = last + 8 * n_components
     spare = centre + 8 * n_features
     log_norms = spare + 8 * n_features * max(width, PROBES + 1)
     means = log_norms + n_components * size
@@ -98,8 +109,8 @@ def memory(n_components, n_features, n_factors, width, size):
     bounds = offsets + n_components * probes * size
     fine = bounds + -(-screened * 4 * n_components * batch // 8) * 8
     end = fine + 16 * n_features
-    return Memory(log_prob, xt, whitened, z, joint, q, rows, members, label, owner, lengths, centre, spare, log_norms,
-                  means, scales, coefs, directions, offsets, bounds, fine, end, lists, probes)  # fmt: skip
+    return Memory(log_prob, xt, whitened, z, joint, q, rows, members, label, owner, lengths, last, centre, spare,
+                  log_norms, means, scales, coefs, directions, offsets, bounds, fine, end, lists, probes)  # fmt: skip
 
 
 class PatternMemory(NamedTuple):

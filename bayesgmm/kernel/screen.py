@@ -14,7 +14,7 @@ from numba import njit
 from bayesgmm.kernel.arithmetic import NEGLIGIBLE
 from bayesgmm.kernel.joints import load, log_joint
 from bayesgmm.kernel.options import FAST
-from bayesgmm.kernel.tiles import project, whiten
+from bayesgmm.kernel.tiles import probe, whiten
 
 # What a bound may be off by rounding, as a part of a squared distance.
 _SLACK = 0.01
@@ -29,24 +29,24 @@ def screen(x, first, m, origin, size, theta, room):
     n_components = theta.means.shape[0]
     _bound_all(x, first, m, origin, size, theta, room)
     for k in range(n_components):
+        room.last[k] = -1
         for i in range(m):
             room.joint[k, i] = -np.inf
-    blocks = 0
-    for k in range(n_components):
-        listed = _list(k, m, size, True, room, blocks)
-        _evaluate(x, first, k, blocks, listed, theta, room)
-        blocks = listed
+    likely = 0
     for i in range(m):
-        room.bounds[room.label[i], i] = -np.inf  # done
-    needed = blocks
+        likely = _list(room.label[i], i, size, likely, room)
+    _evaluate(x, first, 0, likely, theta, room)
+    blocks = likely
     for k in range(n_components):
-        needed += -(-_count(k, m, room) // size)
-    if needed > room.z.shape[0]:
-        return 0
-    for k in range(n_components):
-        listed = _list(k, m, size, False, room, blocks)
-        _evaluate(x, first, k, blocks, listed, theta, room)
-        blocks = listed
+        room.last[k] = -1
+        bound = room.bounds[k]
+        for i in range(m):
+            # Where a bound is NaN, the component comes into question.
+            if not bound[i] - room.peak[i] < NEGLIGIBLE and room.label[i] != k:
+                if blocks == room.z.shape[0] and (room.last[k] < 0 or room.lengths[room.last[k]] == size):
+                    return 0
+                blocks = _list(k, i, size, blocks, room)
+    _evaluate(x, first, likely, blocks, theta, room)
     return blocks
 
 
@@ -59,57 +59,39 @@ def _bound_all(x, first, m, origin, size, theta, room):
             room.rows[b] = first + start + b
         load(x, room.rows, n, origin, room.xt)
         for k in range(theta.means.shape[0]):
-            bound = room.bounds[k, start : start + n]
-            _bound(n, k, theta, room, bound)
-            for b in range(n):
-                if k == 0 or bound[b] > room.bounds[room.label[start + b], start + b]:
-                    room.label[start + b] = k
+            probe(room.xt, n, theta.directions[k], theta.offsets[k], room.q)
+            _bound(k, n, theta.log_norms[k], room.q, room.peak, room.bounds[k, start:], room.label[start:])
 
 
 @njit(**FAST)
-def _bound(n, k, theta, room, bound):
-    q, along, half = room.q, room.sums, np.float64(0.5 * (1 - _SLACK))
+def _bound(k, n, log_norm, q, highest, bound, label):
+    half = np.float64(0.5 * (1 - _SLACK))
     for b in range(n):
-        q[b] = q.dtype.type(0)
-    for p in range(theta.directions.shape[1]):
-        for b in range(n):
-            along[b] = -theta.offsets[k, p]
-        project(room.xt, n, theta.directions[k, p], along)
-        for b in range(n):
-            q[b] += along[b] * along[b]
-    for b in range(n):
-        bound[b] = theta.log_norms[k] - half * q[b]
+        value = q.dtype.type(log_norm - half * q[b])
+        above = k == 0 or value > highest[b]
+        bound[b] = value
+        highest[b] = value if above else highest[b]
+        label[b] = k if above else label[b]
 
 
 @njit(**FAST)
-def _count(k, m, room):
-    """How many rows a component comes into question for; where the bound is NaN, it does."""
-    n, bound, peak = 0, room.bounds[k], room.peak
-    for i in range(m):
-        n += 0 if bound[i] - peak[i] < NEGLIGIBLE else 1
-    return n
+def _list(k, i, size, blocks, room):
+    """Put a row into the component's last block, or into a new one; returns how many blocks there are."""
+    block = room.last[k]
+    if block < 0 or room.lengths[block] == size:
+        block = room.last[k] = blocks
+        room.owner[block], room.lengths[block] = k, 0
+        blocks += 1
+    room.members[block, room.lengths[block]] = i
+    room.lengths[block] += 1
+    return blocks
 
 
 @njit(**FAST)
-def _list(k, m, size, likely, room, blocks):
-    """Put the rows labelled k, or else those for which k comes into question, into blocks; returns the next block."""
-    n = 0
-    for i in range(m):
-        if (likely and room.label[i] == k) or (not likely and not room.bounds[k, i] - room.peak[i] < NEGLIGIBLE):
-            room.members[blocks, n] = i
-            room.owner[blocks] = k
-            n += 1
-            room.lengths[blocks] = n
-            if n == size:
-                blocks, n = blocks + 1, 0
-    return blocks + 1 if n else blocks
-
-
-@njit(**FAST)
-def _evaluate(x, first, k, begin, end, theta, room):
-    f = k if theta.scales.shape[0] > 1 else 0
+def _evaluate(x, first, begin, end, theta, room):
     for block in range(begin, end):
-        n, members, value = room.lengths[block], room.members[block], room.sums
+        k, n, members, value = room.owner[block], room.lengths[block], room.members[block], room.sums
+        f = k if theta.scales.shape[0] > 1 else 0
         for b in range(n):
             room.rows[b] = first + members[b]
         load(x, room.rows, n, theta.centre, room.xt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class Stats:
         """D."""
         return self.means.shape[1]
 
-    @property
+    @cached_property
     def total(self) -> float:
         """Σ_k N_k: the number of points, or the sum of their case weights."""
         return float(self.counts.sum())

@@ -42,6 +42,7 @@ class Room(NamedTuple):
     label: np.ndarray  # (batch,): the component that the probes speak for
     owner: np.ndarray  # (blocks,): and of what component
     lengths: np.ndarray  # (blocks,): and how many
+    last: np.ndarray  # (K,): a component's last block so far, or −1
     fine: np.ndarray  # (2, D), double
     bounds: np.ndarray  # (K, batch), single: what a row's log joint density is at most
 
@@ -144,11 +145,14 @@ def _add(n, room, m0, m1, m2):
 def _add_listed(blocks, room, m0, m1, m2):
     """The moments of screened rows: only of those that were evaluated, for the others count for nothing."""
     for block in range(blocks):
-        k, n, r = room.owner[block], room.lengths[block], room.q
+        k, n, r, size = room.owner[block], room.lengths[block], room.q, 0.0
         for b in range(n):
             r[b] = room.joint[k, room.members[block, b]]
-        m0[k] += total(r, n)
-        add_moments(room.z[block], n, r, room.xt, m1[k], m2[k])
+        for b in range(n):
+            size += abs(r[b])
+        if size != 0:
+            m0[k] += total(r, n)
+            add_moments(room.z[block], n, r, room.xt, m1[k], m2[k])
 
 
 @njit(**FAST)

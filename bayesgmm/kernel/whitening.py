@@ -37,7 +37,7 @@ class Whitening:
     def of(cls, factors: np.ndarray) -> Whitening:
         """Keep factors (K, D, D), or their diagonals (K, D), once if all of them are exactly equal."""
         factors = np.ascontiguousarray(factors, dtype=float)
-        if len(factors) > 1 and (factors == factors[:1]).all():
+        if len(factors) > 1 and factors[1:].tobytes() == factors[:-1].tobytes():
             factors = factors[:1]
         return cls(factors)
 
