@@ -76,6 +76,7 @@ _HOMES = {
     "relabel": "draws",
     "sample": "engines",
     "scale_prior": "fit",
+    "sensitivity": "draws",
     "summary": "draws",
 }
 _ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors")
