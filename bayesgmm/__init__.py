@@ -23,7 +23,7 @@ Rooms, each may import those before it
     ``tape``      small graphs as lists of instructions for one compiled loop: a program, and how it is written
     ``ppl``       the PyMC language: distributions, the mixture's Op, declarations, traces
     ``fit``       point estimates: EM, starts, MAP of any story
-    ``draws``     what a posterior says: labels, summary, diagnose, membership, missing cells
+    ``draws``     what a posterior says: labels, summary, diagnose, membership, missing cells, sensitivity
     ``engines``   posterior draws: NUTS; ``engines.density`` the stories' log densities, one file a prior
     ``comparison``  MLE beside Bayes
     ``plots``     figures; the only room that imports matplotlib
@@ -48,7 +48,10 @@ _HOMES = {
     "Conjugate": "priors",
     "Diagnosis": "draws",
     "Fit": "fit",
+    "Hierarchical": "priors",
+    "Independent": "priors",
     "InverseWishart": "ppl",
+    "LKJ": "priors",
     "LKJCorrelation": "ppl",
     "MarginalGaussianMixture": "ppl",
     "Mixture": "mixture",
