@@ -8,6 +8,7 @@ from bayesgmm.draws.labels import relabel
 from bayesgmm.draws.membership import membership
 from bayesgmm.draws.mixtures import from_arrays, mean_mixture, mixture_at
 from bayesgmm.draws.report import label_report
+from bayesgmm.draws.sensitivity import sensitivity
 from bayesgmm.draws.summary import summary
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "membership",
     "mixture_at",
     "relabel",
+    "sensitivity",
     "summary",
 ]
