@@ -25,7 +25,7 @@ Rooms, each may import those before it
     ``tape``      small graphs as lists of instructions for one compiled loop: a program, and how it is written
     ``ppl``       the PyMC language: distributions, the mixture's Op, declarations, traces
     ``fit``       point estimates: EM, starts, MAP of any story
-    ``draws``     what a posterior says: labels, summary, diagnose, membership, missing cells
+    ``draws``     what a posterior says: labels, summary, diagnose, membership, missing cells, sensitivity
     ``engines``   posterior draws: NUTS and Gibbs; ``engines.density`` has the stories' log densities, and
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``comparison``  MLE beside Bayes
@@ -51,7 +51,10 @@ _HOMES = {
     "Conjugate": "priors",
     "Diagnosis": "draws",
     "Fit": "fit",
+    "Hierarchical": "priors",
+    "Independent": "priors",
     "InverseWishart": "ppl",
+    "LKJ": "priors",
     "LKJCorrelation": "ppl",
     "MarginalGaussianMixture": "ppl",
     "Mixture": "mixture",
@@ -79,6 +82,7 @@ _HOMES = {
     "relabel": "draws",
     "sample": "engines",
     "scale_prior": "fit",
+    "sensitivity": "draws",
     "summary": "draws",
 }
 _ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors")

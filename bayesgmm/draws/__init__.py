@@ -6,6 +6,7 @@ from bayesgmm.draws.impute import impute
 from bayesgmm.draws.labels import match, relabel
 from bayesgmm.draws.membership import membership
 from bayesgmm.draws.mixtures import from_arrays, mean_mixture, mixture_at
+from bayesgmm.draws.sensitivity import sensitivity
 from bayesgmm.draws.summary import summary
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "membership",
     "mixture_at",
     "relabel",
+    "sensitivity",
     "summary",
 ]

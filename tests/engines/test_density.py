@@ -12,6 +12,8 @@ import bayesgmm as bg
 from bayesgmm.engines.density import density_of
 from bayesgmm.engines.density.whitened import Whitened
 from bayesgmm.models import finite_mixture
+from bayesgmm.ppl.declaration import declaration
+from bayesgmm.ppl.observed import observed_mixture
 from bayesgmm.ppl.surface import Surface
 from bayesgmm.ppl.trace import quietly
 
@@ -57,11 +59,14 @@ def assert_equal(model, seed, points=2):
         assert np.abs(gradient - slope).max(initial=0) <= 1e-10 * max(1.0, np.abs(slope).max(initial=0))
 
 
+# Every pair of K and D under one prior; under the others, every K with two D and every D with two K.
+PAIRS = [(kind, k, d) for kind in PRIORS for k in range(1, 7) for d in range(1, 7)
+         if kind == "conjugate" or (d - k) % 6 in (0, 4)]  # fmt: skip
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("d", range(1, 7))
-@pytest.mark.parametrize("k", range(1, 7))
+@pytest.mark.parametrize(("kind", "k", "d"), PAIRS)
 @pytest.mark.parametrize("alias", FAMILIES)
-@EACH
 def test_with_case_weights_and_missing_cells_it_is_the_models(kind, alias, k, d):
     assert_equal(story(kind, alias, k, d, weighted=True, missing=True), seed=1)
 
@@ -102,6 +107,21 @@ def test_points_go_to_mixtures_and_back(kind, alias):
         free = Surface(model).free_variables(u[i])
         for name, value in free.items():
             np.testing.assert_allclose(found[name][i], value, rtol=1e-9)
+
+
+@EACH
+@pytest.mark.parametrize("alias", FAMILIES)
+@pytest.mark.parametrize("uncertain", [False, True])
+def test_the_priors_own_density_is_that_of_the_declared_variables(kind, alias, uncertain):
+    alpha = bg.priors.Gamma(2.0, 3.0) if uncertain else 1.5
+    model = story(kind, alias, 2, 2, weighted=False, missing=False, concentration=alpha)
+    surface, known, native = Surface(model), declaration(model), density_of(model)
+    u = surface.start + 0.3 * np.random.default_rng(5).normal(size=native.size)
+    found, x = native.variables(u), observed_mixture(model).x
+    mixture = bg.Mixture(found["weights"], found["means"], found["covariances"])
+    prior = known.prior.log_density(mixture, known.family, **known.prior.hyper(found, known.family))
+    expected = surface.log_posterior(u, jacobian=False)[0]
+    assert mixture.log_prob(x).sum() + prior == pytest.approx(expected, rel=1e-10)
 
 
 def test_a_point_that_overflows_has_no_density():

@@ -6,7 +6,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 from pytensor.compile.mode import Mode
-from scipy.stats import beta, gamma, invgamma, invwishart, kstest, wishart
+from scipy.stats import beta, gamma, invgamma, invwishart, ks_2samp, kstest, wishart
 
 import bayesgmm as bg
 from bayesgmm.ppl.inverse_wishart import WhitenedLogCholesky
@@ -141,3 +141,24 @@ def test_draws_of_the_mixture_have_its_moments():
 def test_parameters_of_other_ranks_are_refused_with_a_sentence():
     with pytest.raises(ValueError, match="weights .K,., means .K, D. and scale_trils"):
         bg.MarginalGaussianMixture.dist([[0.5, 0.5]], [[0.0], [1.0]], [[[1.0]], [[1.0]]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alias", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("name", ["conjugate", "independent", "hierarchical", "lkj"])
+def test_pymc_draws_from_a_story_what_its_prior_draws(name, alias):
+    """The random graphs of the stories against the priors' own NumPy code: two-sample Kolmogorov–Smirnov."""
+    x = bg.load_dataset("faithful").to_numpy(float)[::4]
+    kind = type(bg.prior(name))
+    prior = bg.scale_prior(kind(concentration=bg.priors.Gamma(3.0, 2.0)), x, 2)
+    model = bg.models.finite_mixture(x, 2, prior=prior, covariance_type=alias)
+    drawn = pm.draw([model[n] for n in ("weights", "means", "covariances")], draws=800, random_seed=3, mode=PYTHON)
+    own = prior.draw(4000, 2, bg.family(alias), seed=4)
+
+    def numbers(weights, means, covariances):
+        sds = np.sqrt(covariances.diagonal(0, -2, -1))
+        r = covariances[:, 0, 0, 1] / sds[:, 0].prod(axis=-1)
+        return [weights[:, 0], *means[:, 1].T, *sds[:, 1].T, *([r] if np.abs(r).max() > 0 else [])]
+
+    pairs = list(zip(numbers(*drawn), numbers(*own), strict=True))
+    assert min(ks_2samp(a, b).pvalue for a, b in pairs) > 1e-4 / len(pairs)
