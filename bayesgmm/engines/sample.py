@@ -9,7 +9,7 @@ from bayesgmm.fit.mle import at_least_one
 # Draws × rows up to which the pointwise log-likelihood is kept beside the draws.
 MOST_LOG_LIKELIHOOD = 20_000_000
 ENGINES = ("auto", "nuts", "gibbs", "laplace")
-_AUTO = "nuts: it takes every story, and its draws depend less on each other than those of gibbs"
+_AUTO = "nuts: it takes every story, and where components overlap its draws depend far less on each other than gibbs's"
 
 
 def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, progress=True, permute_labels=False):
@@ -30,7 +30,8 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
         instruction is compiled. The attribute ``density`` says which.
         "gibbs", data augmentation, draws labels given parameters and parameters given labels. It takes stories that
         declare a prior with closed forms, complete rows, and case weights that are whole numbers. A sweep costs less
-        than a step of NUTS, but draws depend on each other for long where components overlap.
+        than a step of NUTS, but draws depend on each other for long where components overlap: it is the quicker one
+        where they stand apart.
         "laplace" draws from normal approximations at the modes, weighs the draws by the posterior, and resamples:
         independent draws, in two evaluations each, without warm-up. The attribute ``pareto_k`` judges it: up to 0.7
         it may be trusted, as it may be where there are many rows and components stand apart.

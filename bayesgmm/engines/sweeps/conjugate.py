@@ -16,7 +16,7 @@ from numba import njit
 
 from bayesgmm.engines.density import conjugate as density
 from bayesgmm.engines.density.blocks import solve
-from bayesgmm.engines.density.weights import end, n_constants
+from bayesgmm.engines.density.weights import n_constants
 from bayesgmm.engines.sweeps import native, triangular, variates, weights
 from bayesgmm.engines.sweeps.covariances import draw_dense, draw_variances, sharers
 from bayesgmm.kernel.options import EXACT
@@ -26,20 +26,7 @@ ROUTINE = native.routine(__name__, density.ROUTINE)
 
 def function(name):
     """The C function of the sweeps."""
-    return native.sweeps(density.enter, _draw, _relabel)
-
-
-@njit(**EXACT)
-def _size(constants, t, space):
-    """How many numbers of u belong to one covariance."""
-    k, d = t.means.shape
-    return (space.point.shape[0] - end(constants, k) - k * d) // t.factors.shape[0]
-
-
-@njit(**EXACT)
-def _relabel(constants, t, space):
-    first = end(constants, t.means.shape[0])
-    native.relabel(constants, first, t.factors.shape[0], _size(constants, t, space), t, space)
+    return native.sweeps(density.enter, _draw)
 
 
 @njit(**EXACT)
@@ -47,7 +34,7 @@ def _draw(constants, t, space):
     u, stream = space.point, space.stream
     k, d = t.means.shape
     c = constants[n_constants(k) :]
-    n_factors, first, size = t.factors.shape[0], end(constants, k), _size(constants, t, space)
+    n_factors, (first, size) = t.factors.shape[0], native.covariances_in(constants, 0, t, space)
     weights.draw(u, constants, t.m0, space.logs, stream)
     for i in range(k):
         f = i if n_factors > 1 else 0

@@ -18,7 +18,7 @@ from numba import njit
 from bayesgmm.engines.density import hierarchical as density
 from bayesgmm.engines.density.blocks import multiply
 from bayesgmm.engines.density.means import end as end_of_means
-from bayesgmm.engines.density.weights import end, n_constants
+from bayesgmm.engines.density.weights import n_constants
 from bayesgmm.engines.density.wishart import read
 from bayesgmm.engines.sweeps import means, native, triangular, variates, weights
 from bayesgmm.engines.sweeps.covariances import draw_dense, draw_variances
@@ -29,20 +29,7 @@ ROUTINE = native.routine(__name__, density.ROUTINE, "means")
 
 def function(name):
     """The C function of the sweeps."""
-    return native.sweeps(density.enter, _draw, _relabel)
-
-
-@njit(**EXACT)
-def _size(constants, t, space):
-    """How many numbers of u belong to one covariance, and to C₀."""
-    k, d = t.means.shape
-    return (space.point.shape[0] - end(constants, k) - k * d) // (t.factors.shape[0] + 1)
-
-
-@njit(**EXACT)
-def _relabel(constants, t, space):
-    size = _size(constants, t, space)
-    native.relabel(constants, end(constants, t.means.shape[0]) + size, t.factors.shape[0], size, t, space)
+    return native.sweeps(density.enter, _draw, above=1)
 
 
 @njit(**EXACT)
@@ -52,8 +39,8 @@ def _draw(constants, t, space):
     c = of_means[end_of_means(d) :]
     weights.draw(u, constants, t.m0, space.logs, space.stream)
     means.draw(of_means, t, space)
-    first, size = end(constants, k), _size(constants, t, space)
-    hyper, rest = u[first : first + size], u[first + size : u.shape[0] - k * d]
+    first, size = native.covariances_in(constants, 1, t, space)
+    hyper, rest = u[first - size : first], u[first : u.shape[0] - k * d]
     if c[3] > 0:
         _draw_dense(c, hyper, rest, t, space.stream)
     else:

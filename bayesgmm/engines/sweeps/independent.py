@@ -12,7 +12,7 @@ from numba import njit
 
 from bayesgmm.engines.density import independent as density
 from bayesgmm.engines.density.means import end as end_of_means
-from bayesgmm.engines.density.weights import end, n_constants
+from bayesgmm.engines.density.weights import n_constants
 from bayesgmm.engines.sweeps import means, native, weights
 from bayesgmm.engines.sweeps.covariances import draw_dense, draw_variances
 from bayesgmm.kernel.options import EXACT
@@ -22,20 +22,7 @@ ROUTINE = native.routine(__name__, density.ROUTINE, "means")
 
 def function(name):
     """The C function of the sweeps."""
-    return native.sweeps(density.enter, _draw, _relabel)
-
-
-@njit(**EXACT)
-def _size(constants, t, space):
-    """How many numbers of u belong to one covariance."""
-    k, d = t.means.shape
-    return (space.point.shape[0] - end(constants, k) - k * d) // t.factors.shape[0]
-
-
-@njit(**EXACT)
-def _relabel(constants, t, space):
-    first = end(constants, t.means.shape[0])
-    native.relabel(constants, first, t.factors.shape[0], _size(constants, t, space), t, space)
+    return native.sweeps(density.enter, _draw)
 
 
 @njit(**EXACT)
@@ -45,7 +32,7 @@ def _draw(constants, t, space):
     c = of_means[end_of_means(d) :]
     weights.draw(u, constants, t.m0, space.logs, space.stream)
     means.draw(of_means, t, space)
-    first, size = end(constants, k), _size(constants, t, space)
+    first, size = native.covariances_in(constants, 0, t, space)
     for f in range(t.factors.shape[0]):
         v = u[first + f * size : first + (f + 1) * size]
         if c[2] > 0:

@@ -46,7 +46,7 @@ class Space(NamedTuple):
     order: np.ndarray  # (K,) integers
 
 
-def sweeps(enter, draw, relabel):
+def sweeps(enter, draw, above=0):
     """The C function (problem, p, u, first, n, key, moves, points, heights) of a prior: how many sweeps were done.
 
     ``problem`` is that of a `Density` of complete rows without case weights. Sweeps number ``first`` and so on, n of
@@ -55,7 +55,8 @@ def sweeps(enter, draw, relabel):
     else. They stop short of a point that has no density in double precision.
 
     ``enter`` is the prior's, as `blocks` says. ``draw(constants, t, space)`` fills the point, given the moments in t.
-    ``relabel(constants, t, space)``, called where ``moves`` is not 0, gives the point's components another order.
+    ``above`` is 1 where as many numbers as one covariance has stand above them in u. Where ``moves`` is not 0, every
+    sweep ends with a random order of the components.
     """
 
     def run(problem, p, u, first, n, key, moves, points, heights):
@@ -75,7 +76,7 @@ def sweeps(enter, draw, relabel):
         while inside and done < n:
             draw(constants, t, space)
             if moves != 0:
-                relabel(constants, t, space)
+                _relabel(constants, above, t, space)
             variates.begin(space.stream, keys, first + done + 1)
             value = enter(space.point, constants, t)
             inside = _allocate(value, size, memory, start, t, space)
@@ -121,13 +122,22 @@ def _allocate(value, size, memory, start, t, space):
 
 
 @njit(**EXACT)
-def relabel(c, first, n_blocks, size, t, space):
+def covariances_in(c, above, t, space):
+    """Where the covariances begin in u, and how many numbers each has; ``c`` are the constants of `density.weights`."""
+    k, d = t.means.shape
+    first = weights.end(c, k)
+    size = (space.point.shape[0] - first - k * d) // (t.factors.shape[0] + above)
+    return first + above * size, size
+
+
+@njit(**EXACT)
+def _relabel(c, above, t, space):
     """Propose a random order of the components, of equal density but for the weights', and accept it by that.
 
-    ``c`` are the constants of `density.weights`; ``n_blocks`` covariances of ``size`` numbers each begin at ``first``.
     With one α for all every order is accepted: this is the permutation sampler (Frühwirth-Schnatter 2001).
     """
     k, d = t.means.shape
+    first, size = covariances_in(c, above, t, space)
     u, other, logs, order = space.point, space.other, space.logs, space.order
     start = weights.end(c, k) - (k - 1)
     variates.shuffle(order, space.stream)
@@ -145,7 +155,7 @@ def relabel(c, first, n_blocks, size, t, space):
     for i in range(k):
         if i < k - 1:
             u[start + i] = logs[order[i]]
-        for j in range(size if n_blocks > 1 else 0):
+        for j in range(size if t.factors.shape[0] > 1 else 0):
             u[first + i * size + j] = other[first + order[i] * size + j]
         for j in range(d):
             u[means + i * d + j] = other[means + order[i] * d + j]
