@@ -10,7 +10,8 @@ import pytest
 
 import bayesgmm as bg
 from bayesgmm.engines.density import density_of
-from bayesgmm.engines.density.whitened import Whitened
+from bayesgmm.engines.density.folded import Folded
+from bayesgmm.engines.modes import Mode
 from bayesgmm.models import finite_mixture
 from bayesgmm.ppl.declaration import declaration
 from bayesgmm.ppl.observed import observed_mixture
@@ -144,9 +145,9 @@ def test_whitened_it_is_the_same_density_of_another_vector(of_matrix):
     p = native.size
     mode = rng.normal(size=p) * 0.3
     factor = np.tril(rng.normal(size=(p, p))) * 0.1 if of_matrix else rng.uniform(0.1, 0.2, size=p)
-    whitened, v = Whitened(native, mode, factor), rng.normal(size=p)
+    whitened, v = Folded(native, [Mode(mode, 0.0, factor, 0.0)]), rng.normal(size=p)
     u = mode + (factor @ v if of_matrix else factor * v)
-    np.testing.assert_allclose(whitened.points(v), u, rtol=1e-12)
+    np.testing.assert_allclose(whitened.unfold(v, rng)[0], u, rtol=1e-12)
     failed, value, gradient = through_c(whitened, v)
     wanted, slope = native(u)
     assert failed == 0 and value == pytest.approx(wanted, rel=1e-12)
