@@ -18,7 +18,8 @@ ROWS = synthetic.truth().sample(60, seed=1)[0]
 
 
 def sound(seed):
-    return synthetic.posterior(synthetic.truth(), seed)
+    """As many draws as `sample` takes: of 300 a chain, independent ones too have an R-hat above 1.01 now and then."""
+    return synthetic.posterior(synthetic.truth(), seed, n=1000)
 
 
 def switching(seed):
@@ -26,7 +27,7 @@ def switching(seed):
 
 
 def chains_in_other_labels(seed):
-    orders = np.repeat([[0, 1, 2], [0, 1, 2], [2, 0, 1], [0, 1, 2]], 300, axis=0)
+    orders = np.repeat([[0, 1, 2], [0, 1, 2], [2, 0, 1], [0, 1, 2]], 1000, axis=0)
     return synthetic.shuffled(sound(seed), orders)
 
 
@@ -55,7 +56,7 @@ def a_chain_that_is_stuck(seed):
 
 def chains_that_drift(seed):
     draws = sound(seed)
-    draws["posterior"]["means"].values[...] += np.linspace(0, 1, 300)[None, :, None, None]
+    draws["posterior"]["means"].values[...] += np.linspace(0, 1, 1000)[None, :, None, None]
     return draws
 
 
@@ -89,7 +90,7 @@ def divergent(seed):
 
 def slow_energy(seed):
     draws, rng = sound(seed), np.random.default_rng(seed)
-    energy = 0.3 * rng.standard_normal((4, 300)).cumsum(axis=1) + rng.standard_normal((4, 300)) * 0.3
+    energy = 0.3 * (rng.standard_normal((4, 1000)).cumsum(axis=1) + rng.standard_normal((4, 1000)))
     draws["sample_stats"] = draws["sample_stats"].to_dataset().assign(energy=(("chain", "draw"), energy))
     return draws
 
@@ -113,14 +114,7 @@ def overlapping(seed):
 def duplicated_rows(seed):
     """Every row four times, sampled: the likelihood has no end at them, the posterior has."""
     model = finite_mixture(np.repeat(bg.load_dataset("faithful").to_numpy(float)[::8], 4, axis=0), 2)
-    return bg.sample(model, draws=300, tune=400, seed=seed, progress=False)
-
-
-def more_components_than_clusters(seed):
-    """Three components for the two clusters of Old Faithful, under a prior that lets one die out, sampled by Gibbs."""
-    prior = bg.Conjugate(concentration=0.01)
-    model = finite_mixture(bg.load_dataset("faithful").to_numpy(float), 3, prior=prior)
-    return bg.sample(model, engine="gibbs", draws=2000, tune=500, seed=seed, progress=False)
+    return bg.sample(model, seed=seed, progress=False)
 
 
 CASES = {
@@ -140,7 +134,6 @@ CASES = {
     an_empty_component: "unsupported component",
     overlapping: "labels uncertain",
     duplicated_rows: "sound",
-    more_components_than_clusters: "unsupported component",
 }
 
 
