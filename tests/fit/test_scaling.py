@@ -108,7 +108,7 @@ def test_independent_and_lkj_constants_are_their_formulas():
         (bg.priors.HalfNormal(scale=2.0), lambda within, overall: np.full(2, 2.0)),
         (bg.priors.HalfNormal(scale=[2.0, 9.0]), lambda within, overall: np.array([2.0, 9.0])),
     ],
-    ids=str,
+    ids=["log-normal", "inverse gamma", "half-normal", "half-t", "a number", "one a feature"],
 )
 def test_standard_deviations_are_scaled_by_what_they_are_of(scales, expected):
     x = faithful()
