@@ -15,20 +15,19 @@ TITLE = "Fifty seeds"
 AGREED, SIMULATED = 1.01, (2_000, 10, 5)
 
 
-def cases() -> dict[str, tuple[np.ndarray, int, int]]:
-    """Rows, K and draws by name."""
+def cases() -> dict[str, tuple[np.ndarray, int]]:
+    """Rows and K by name."""
     from sklearn.datasets import load_iris
 
     n, d, k = SIMULATED
     return {
-        "Old Faithful": (bg.load_dataset("faithful").to_numpy(float), 2, 1000),
-        "iris": (load_iris().data, 3, 1000),
-        "iris, 2000 draws": (load_iris().data, 3, 2000),
-        "simulated, well apart": (sample(separated(d, k), n), k, 1000),
+        "Old Faithful": (bg.load_dataset("faithful").to_numpy(float), 2),
+        "iris": (load_iris().data, 3),
+        "simulated, well apart": (sample(separated(d, k), n), k),
     }
 
 
-def _one(model, draws: int, seed: int) -> dict:
+def _one(model, seed: int) -> dict:
     """The largest R-hat and the least effective sample size among the label-invariant quantities of a run."""
     import arviz as az
 
@@ -36,7 +35,7 @@ def _one(model, draws: int, seed: int) -> dict:
     from bayesgmm.draws.mixtures import read
 
     start = time.process_time()
-    tree = bg.sample(model, draws=draws, seed=seed, progress=False)
+    tree = bg.sample(model, seed=seed, progress=False)
     took = time.process_time() - start
     found = [v.reshape(4, -1) for v in quantities(tree, read(tree)).values()]
     return {
@@ -52,19 +51,19 @@ def measure(quick: bool = False) -> list[Table]:
     from bayesgmm.models import finite_mixture
 
     seeds, rows = 2 if quick else 50, []
-    for name, (x, k, draws) in cases().items():
+    for name, (x, k) in cases().items():
         if quick and name != "Old Faithful":
             continue
         model = finite_mixture(x, k)
-        runs = [_one(model, draws, seed) for seed in range(seeds)]
+        runs = [_one(model, seed) for seed in range(seeds)]
         rhat = np.array([run["rhat"] for run in runs])
-        rows.append({"data": name, "N": len(x), "D": x.shape[1], "K": k, "draws": draws, "seeds": seeds,
+        rows.append({"data": name, "N": len(x), "D": x.shape[1], "K": k, "seeds": seeds,
                      f"R-hat at most {AGREED}": int((rhat <= AGREED).sum()), "largest": float(rhat.max()),
                      "without divergences": sum(run["divergences"] == 0 for run in runs),
                      "least ESS, median": float(np.median([run["ess"] for run in runs])),
                      "CPU, s": float(np.median([run["cpu"] for run in runs]))})  # fmt: skip
     note = (
-        "4 chains after 1000 draws of warm-up. R-hat and bulk ESS of `bayesgmm.draws.invariants.quantities`: sorted "
+        "4 chains of 1000 draws after 1000 of warm-up. R-hat and bulk ESS of `bayesgmm.draws.invariants.quantities`: sorted "
         "weights, moments of the whole mixture, the log-likelihood, the log density at five rows."
     )
-    return [Table("Do chains agree?", ("data", "N", "D", "K", "draws"), rows, note)]
+    return [Table("Do chains agree?", ("data", "N", "D", "K"), rows, note)]
