@@ -29,18 +29,17 @@ def cases() -> dict[str, tuple[np.ndarray, int]]:
 
 def _one(model, seed: int) -> dict:
     """The largest R-hat and the least effective sample size among the label-invariant quantities of a run."""
-    import arviz as az
-
+    from bayesgmm.draws.convergence import convergence
     from bayesgmm.draws.invariants import quantities
     from bayesgmm.draws.mixtures import read
 
     start = time.process_time()
     tree = bg.sample(model, seed=seed, progress=False)
     took = time.process_time() - start
-    found = [v.reshape(4, -1) for v in quantities(tree, read(tree)).values()]
+    found = convergence(quantities(tree, read(tree)), 4)
     return {
-        "rhat": max(float(az.rhat(v, method="rank")) for v in found),
-        "ess": min(float(az.ess(v)) for v in found),
+        "rhat": float(found["r_hat"].max()),
+        "ess": float(found["ess_bulk"].min()),
         "divergences": int(tree["sample_stats"]["diverging"].sum()),
         "cpu": took,
     }
@@ -63,7 +62,8 @@ def measure(quick: bool = False) -> list[Table]:
                      "least ESS, median": float(np.median([run["ess"] for run in runs])),
                      "CPU, s": float(np.median([run["cpu"] for run in runs]))})  # fmt: skip
     note = (
-        "4 chains of 1000 draws after 1000 of warm-up. R-hat and bulk ESS of `bayesgmm.draws.invariants.quantities`: sorted "
-        "weights, moments of the whole mixture, the log-likelihood, the log density at five rows."
+        "4 chains of 1000 draws after 1000 of warm-up. R-hat and bulk ESS of `bayesgmm.draws.invariants.quantities`: "
+        "sorted weights, moments of the whole mixture, the log-likelihood, the log density at five rows, and whether "
+        "neighbours among them are together."
     )
     return [Table("Do chains agree?", ("data", "N", "D", "K"), rows, note)]
