@@ -68,7 +68,7 @@ def heaviest(density, summits: Iterable[Summit], *, relabelled=None) -> list[Mod
         if np.isfinite(height) and all(abs(height - mode.height) > _SAME for mode in found):
             found.append(Mode.at(height, summit.point, summit.curvature))
     if not found:
-        raise ValueError("no start reached a mode of the posterior density: it is zero, or not a number, where fits end")
+        raise ValueError("no start reached a mode of the posterior density: it is zero or no number where climbs end")
     found.sort(key=lambda mode: -mode.log_mass)
     most = MOST if found[0].factor.ndim == 2 else 1
     kept = [mode for mode in found[:most] if mode.log_mass > found[0].log_mass + np.log(LEAST_SHARE)]
