@@ -39,17 +39,15 @@ def drawn_labels(x, weights, means, covariances, rng) -> np.ndarray:
     return (log_p + rng.gumbel(size=log_p.shape)).argmax(axis=-1)
 
 
-def drawn_parameters(prior, stats: Counted, rng, at: Counted | None = None):
-    """π, μ, Σ given statistics; the means given those of `at`, if it is another's."""
+def drawn_parameters(prior, stats: Counted, rng):
+    """π, μ, Σ given statistics, all in closed form (Gelman et al. 2013, section 3.6)."""
     k = stats.counts.shape[-1]
     gammas = rng.gamma(np.broadcast_to(prior.concentration, k) + stats.counts)
     total = stats.counts + prior.shrinkage
     gap = stats.means - prior.mean
     pull = (prior.shrinkage * stats.counts / total)[..., None, None] * gap[..., :, None] * gap[..., None, :]
     covariances = inverse_wishart(prior.dof + stats.counts, prior.scale + stats.scatters + pull, rng)
-    at = stats if at is None else at
-    total = at.counts + prior.shrinkage
-    centre = (at.counts[..., None] * at.means + prior.shrinkage * prior.mean) / total[..., None]
+    centre = (stats.counts[..., None] * stats.means + prior.shrinkage * prior.mean) / total[..., None]
     noise = rng.standard_normal((*centre.shape, 1))
     means = centre + (np.linalg.cholesky(covariances) @ noise)[..., 0] / np.sqrt(total)[..., None]
     return gammas / gammas.sum(axis=-1, keepdims=True), means, covariances
@@ -65,22 +63,20 @@ def inverse_wishart(dof, scale, rng) -> np.ndarray:
     return factors @ factors.mT
 
 
-def posterior(prior, sets, seed, *, draws=100, thin=5, stale_rows=False, stale_means=False):
+def posterior(prior, sets, seed, *, draws=80, thin=4, stale=False):
     """Draws (CHAINS, draws, R, …) of π, μ, Σ for every data set, chains begun at the truth.
 
-    `stale_rows`: every data set has the statistics of the one before. `stale_means`: the means are drawn from the
-    statistics of the sweep before.
+    ``stale``: every data set has the statistics of the one before. (Those of the sweep before, in place of the last,
+    would change nothing: chains of labels and of parameters are then two, each right, that take turns.)
     """
     rng, kept = np.random.default_rng(seed), []
     tiled = [np.concatenate([a] * CHAINS) for a in sets[:4]]
     parameters, x = tuple(tiled[:3]), tiled[3]
-    if stale_rows:
+    if stale:
         x = np.roll(x, 1, axis=0)
-    before = None
     for sweep in range((draws + 2) * thin):
         stats = counted(x, drawn_labels(x, *parameters, rng), parameters[0].shape[1])
-        parameters = drawn_parameters(prior, stats, rng, before if stale_means else None)
-        before = stats
+        parameters = drawn_parameters(prior, stats, rng)
         if sweep % thin == thin - 1:
             kept.append(parameters)
     r = len(sets.x)
