@@ -74,6 +74,7 @@ _HOMES = {
     "impute": "draws",
     "load_dataset": "data",
     "membership": "draws",
+    "plot_calibration": "plots",
     "plot_comparison": "plots",
     "plot_components": "plots",
     "plot_membership": "plots",

@@ -45,6 +45,36 @@ def uniformity(values) -> float:
     return float(np.clip(1.0 - _coverage(tails > least * (1 + _ROUNDING)), 0.0, 1.0))
 
 
+def band(n: int, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """The simultaneous band: the least and the most of n uniform numbers below i/n, i = 1 … n − 1.
+
+    Parameters
+    ----------
+    n : int
+    level : float
+        The probability that the counts lie within it everywhere is at least this.
+
+    Returns
+    -------
+    lower, upper : ndarray (n − 1,)
+        Counts that are still inside; `uniformity` is below 1 − level exactly where one lies outside.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in band(5, 0.9)]
+    [[0, 0, 1, 2], [3, 4, 5, 5]]
+    """
+    tails = _tails(n)
+    bounds = np.unique(tails)
+    low, high = 0, len(bounds) - 1  # with bounds[low] the band holds at least the level
+    while low < high:
+        middle = (low + high + 1) // 2
+        wide = _coverage(tails >= bounds[middle] * (1 - _ROUNDING)) >= level
+        low, high = (middle, high) if wide else (low, middle - 1)
+    inside = tails >= bounds[low] * (1 - _ROUNDING)
+    return inside.argmax(axis=1), n - inside[:, ::-1].argmax(axis=1)
+
+
 def _tails(n: int) -> np.ndarray:
     """Two-sided tail probabilities (n − 1, n + 1) of a count k of n numbers below i/n."""
     from scipy.special import bdtr
