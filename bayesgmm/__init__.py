@@ -29,6 +29,7 @@ Rooms, each may import those before it
     ``engines``   posterior draws: NUTS, Gibbs and Laplace; ``engines.density`` has the stories' log densities, and
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``comparison``  MLE beside Bayes
+    ``calibration``  simulation-based calibration: do an engine's draws come from the posterior?
     ``plots``     figures; the only room that imports matplotlib
     ``workflow``, ``cli``  the main job and the command line
 ``bayesgmm.models`` holds the stories: functions that return a `pymc.Model`. The core never imports them.
@@ -60,6 +61,7 @@ _HOMES = {
     "Mixture": "mixture",
     "Wishart": "ppl",
     "as_table": "data",
+    "calibrate": "calibration",
     "compare": "comparison",
     "concentration": "ppl",
     "coords": "ppl",
@@ -72,6 +74,7 @@ _HOMES = {
     "impute": "draws",
     "load_dataset": "data",
     "membership": "draws",
+    "plot_calibration": "plots",
     "plot_comparison": "plots",
     "plot_components": "plots",
     "plot_membership": "plots",

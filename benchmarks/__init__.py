@@ -16,4 +16,5 @@ A piece is a module with a ``TITLE`` and ``measure(quick) -> list[Table]``, whic
 ``posterior``  the main job beside stock PyMC
 ``relabelling``  matching labels, by method: seconds and peak memory
 ``seeds``      fifty seeds a case: do chains agree? Half an hour, and only by name
+``calibration``  simulation-based calibration of engines, priors and families: hours, and only by name
 """

@@ -3,6 +3,7 @@
 The only room that imports matplotlib. Nothing here changes matplotlib's global settings.
 """
 
+from .calibration import plot_calibration
 from .comparison import plot_comparison
 from .components import plot_components
 from .diagnostics import plot_ranks, plot_trace
@@ -13,6 +14,7 @@ from .style import component_colors, look, save
 __all__ = [
     "component_colors",
     "look",
+    "plot_calibration",
     "plot_comparison",
     "plot_components",
     "plot_membership",
