@@ -20,7 +20,7 @@ def smoothed(logs) -> tuple[np.ndarray, float]:
 
     Examples
     --------
-    >>> weights, k = smoothed(np.zeros(100))
+    >>> weights, k = smoothed(np.linspace(0.0, 1.0, 100))
     >>> weights.sum().round(12).item()
     1.0
     """

@@ -12,15 +12,15 @@ From outside in: `estep` checks and centres; `evaluate` cuts the rows into range
 
 Rows with missing cells go through `incomplete`, whose compiled code, `patterns`, walks over one group of them after
 another. `many` takes the same rows under one mixture after the other, in the loop of `repeat`. `orders` has the sums
-and assignments by which labels are matched, in the loops of `labels`. `information` is the other thing that rows say:
+and assignments by which labels are matched, in the loops of `labels`. `information` (`scores`) is the other thing that rows say:
 the curvature of their log-likelihood, which is not a function of the statistics.
 """
 
 from bayesgmm.kernel.estep import e_step
 from bayesgmm.kernel.incomplete import Incomplete
-from bayesgmm.kernel.information import Information, information
 from bayesgmm.kernel.many import log_probs
 from bayesgmm.kernel.orders import add_in_order, best_orders, overlaps
+from bayesgmm.kernel.scores import Information, information
 from bayesgmm.kernel.statistics import Stats
 from bayesgmm.kernel.threads import set_threads, threads
 from bayesgmm.kernel.whitening import Whitening

@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal
 
 import bayesgmm as bg
 from bayesgmm.kernel import Whitening, e_step
-from bayesgmm.kernel.information import information
+from bayesgmm.kernel.scores import information
 
 K, D = 3, 2
 
@@ -56,12 +56,12 @@ def test_equals_second_differences(kind):
 
 
 def test_is_chunk_invariant_and_counts_rows_by_their_weight(monkeypatch):
-    from bayesgmm.kernel import information as module
+    from bayesgmm.kernel import scores
 
     of = mixture("full")
     x = of.sample(50, seed=2)[0]
     whole = information(np.repeat(x, 2, axis=0), of).observed
-    monkeypatch.setattr(module, "_BLOCK", 100)
+    monkeypatch.setattr(scores, "_BLOCK", 100)
     np.testing.assert_allclose(information(x, of, np.full(50, 2.0)).observed, whole, rtol=1e-10, atol=1e-10)
 
 
