@@ -12,8 +12,8 @@ From outside in: `estep` checks and centres; `evaluate` cuts the rows into range
 
 Rows with missing cells go through `incomplete`, whose compiled code, `patterns`, walks over one group of them after
 another. `many` takes the same rows under one mixture after the other, in the loop of `repeat`. `orders` has the sums
-and assignments by which labels are matched, in the loops of `labels`. `information` (`scores`) is the other thing that rows say:
-the curvature of their log-likelihood, which is not a function of the statistics.
+and assignments by which labels are matched, in the loops of `labels`. `scores` has the other thing that rows say: the
+curvature of their log-likelihood, which is not a function of the statistics.
 """
 
 from bayesgmm.kernel.estep import e_step
