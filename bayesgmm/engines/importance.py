@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-#: Shapes k of the weights' tail up to which they may be trusted (Vehtari, Simpson, Gelman, Yao & Gabry 2024).
-TRUSTED = 0.7
-
 
 def log_ratio(folded, v) -> float:
     """log of the density at v (p,) over that of a standard normal, but for a constant."""

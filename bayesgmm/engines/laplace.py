@@ -12,7 +12,8 @@ from functools import partial
 
 import numpy as np
 
-from bayesgmm.engines.importance import TRUSTED, log_ratio, smoothed, systematic
+from bayesgmm.draws.diagnose import PARETO_K
+from bayesgmm.engines.importance import log_ratio, smoothed, systematic
 from bayesgmm.engines.tree import dressed
 from bayesgmm.engines.waiting import bar
 from bayesgmm.engines.ways import Native, named, way_of
@@ -48,8 +49,8 @@ def laplace(model, *, draws: int, chains: int, seed, progress: bool):
     tree = _tree(way, model, proposals[chosen].reshape(chains, length, -1), logs[chosen], rng)
     if length < draws:
         tree.attrs |= {"incomplete": 1, "kept": f"{length} of {draws} draws of {chains} of {chains} chains"}
-    if not k <= TRUSTED:
-        text = f"Laplace's approximation is poor here: Pareto's k is {k:.2f}, above {TRUSTED}; use engine='nuts'"
+    if not k <= PARETO_K:
+        text = f"Laplace's approximation is poor here: Pareto's k is {k:.2f}, above {PARETO_K}; use engine='nuts'"
         warnings.warn(text, stacklevel=3)
     made = {"engine": "laplace", "inference_library": "bayesgmm", "inference_library_version": bayesgmm.__version__}
     made |= {"pareto_k": k, "importance_ess": float(1.0 / (weights @ weights))}
