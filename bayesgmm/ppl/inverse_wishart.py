@@ -10,27 +10,16 @@ from pymc.distributions.shape_utils import rv_size_is_none
 from pymc.distributions.transforms import _default_transform
 from pymc.logprob.transforms import Transform
 from pymc.pytensorf import normalize_rng_param
-from pytensor.tensor.random.basic import chisquare, normal
 from pytensor.tensor.random.utils import normalize_size_param
 
 from bayesgmm.ppl.padding import unpadded
-
-
-def _n_features(scale):
-    d = scale.type.shape[-1]
-    if d is None:
-        raise ValueError("InverseWishart needs a scale matrix whose size is known when the model is built")
-    return d
+from bayesgmm.ppl.triangular import bartlett, n_features, packed, places, squared, unpacked
 
 
 def _factor(base, a):
     """L = L₀ A⁻¹: the covariance's factor, A lower triangular (…, D, D)."""
     right = pt.broadcast_to(base.T, a.shape) if a.ndim > 2 else base.T
     return pt.linalg.solve_triangular(a, right, lower=True, trans=1, b_ndim=2).swapaxes(-1, -2)
-
-
-def _squared(factor):
-    return pt.matmul(factor, factor.swapaxes(-1, -2))
 
 
 class InverseWishartRV(SymbolicRandomVariable):
@@ -44,14 +33,10 @@ class InverseWishartRV(SymbolicRandomVariable):
         """Build the random graph."""
         dof, scale = pt.as_tensor_variable(dof), pt.as_tensor_variable(scale)
         rng, size = normalize_rng_param(rng), normalize_size_param(size)
-        d = _n_features(scale)
-        batch = () if rv_size_is_none(size) else tuple(size)
-        freedom = dof - d + 1 + np.arange(d)
-        next_rng, squares = chisquare(freedom, size=(*batch, d), rng=rng, return_next_rng=True)
-        final_rng, noise = normal(0.0, 1.0, size=(*batch, d, d), rng=next_rng, return_next_rng=True)
-        a = noise * np.tril(np.ones((d, d)), -1) + pt.sqrt(squares)[..., None] * np.eye(d)
+        d = n_features(scale, "InverseWishart")
+        a, final_rng = bartlett(dof - d + 1 + np.arange(d), d, rng, size)
         inputs = [rng, size, dof, scale]
-        return cls(inputs=inputs, outputs=[final_rng, _squared(_factor(pt.linalg.cholesky(scale), a))])(*inputs)
+        return cls(inputs=inputs, outputs=[final_rng, squared(_factor(pt.linalg.cholesky(scale), a))])(*inputs)
 
 
 class WhitenedLogCholesky(Transform):
@@ -76,38 +61,18 @@ class WhitenedLogCholesky(Transform):
         base = self._base(scale)
         right = pt.broadcast_to(base, value.shape) if value.ndim > 2 else base
         a = pt.linalg.solve_triangular(pt.linalg.cholesky(value), right, lower=True, b_ndim=2)
-        return packed(a, _n_features(scale))
+        return packed(a, n_features(scale, "InverseWishart"))
 
     def backward(self, value, rng, size, dof, scale):
         """u -> Σ."""
-        return _squared(_factor(self._base(scale), unpacked(value, _n_features(scale))))
+        return squared(_factor(self._base(scale), unpacked(value, n_features(scale, "InverseWishart"))))
 
     def log_jac_det(self, value, rng, size, dof, scale):
         """log |dΣ/du| = D log 2 + Σ_i [(D+1) log L₀_ii − (2D − i + 1) log A_ii], i from 1."""
-        d = _n_features(scale)
-        log_diagonal = value[..., _places(d)[2]]
+        d = n_features(scale, "InverseWishart")
+        log_diagonal = value[..., places(d)[2]]
         base = pt.log(pt.diagonal(self._base(scale))).sum()
         return d * np.log(2.0) + (d + 1) * base - (log_diagonal * (2 * d - np.arange(d))).sum(axis=-1)
-
-
-def _places(d):
-    rows, columns = np.tril_indices(d)
-    return rows, columns, np.flatnonzero(rows == columns)
-
-
-def packed(a, d):
-    """A lower triangular matrix (…, D, D) as its entries row by row, logarithms for those on the diagonal."""
-    rows, columns, diagonal = _places(d)
-    u = a[..., rows, columns]
-    return pt.set_subtensor(u[..., diagonal], pt.log(u[..., diagonal]))
-
-
-def unpacked(u, d):
-    """The lower triangular matrix (…, D, D) of such entries."""
-    rows, columns, diagonal = _places(d)
-    u = pt.set_subtensor(u[..., diagonal], pt.exp(u[..., diagonal]))
-    zeros = pt.zeros((*[u.shape[i] for i in range(u.ndim - 1)], d, d))
-    return pt.set_subtensor(zeros[..., rows, columns], u)
 
 
 class InverseWishart(pm.Continuous):
@@ -170,7 +135,7 @@ class InverseWishart(pm.Continuous):
     def logp(value, dof, scale):
         """Log density, every constant included: one value a matrix."""
         dof, scale = unpadded(dof, 0), unpadded(scale, 2)
-        d = _n_features(scale)
+        d = n_features(scale, "InverseWishart")
         factor, base = pt.linalg.cholesky(value), pt.linalg.cholesky(scale)
         right = pt.broadcast_to(base, value.shape) if value.ndim > 2 else base
         a = pt.linalg.solve_triangular(factor, right, lower=True, b_ndim=2)

@@ -10,22 +10,10 @@ from pymc.distributions.shape_utils import rv_size_is_none
 from pymc.distributions.transforms import _default_transform
 from pymc.logprob.transforms import Transform
 from pymc.pytensorf import normalize_rng_param
-from pytensor.tensor.random.basic import chisquare, normal
 from pytensor.tensor.random.utils import normalize_size_param
 
-from bayesgmm.ppl.inverse_wishart import packed, unpacked
 from bayesgmm.ppl.padding import unpadded
-
-
-def _n_features(scale):
-    d = scale.type.shape[-1]
-    if d is None:
-        raise ValueError("Wishart needs a scale matrix whose size is known when the model is built")
-    return d
-
-
-def _squared(factor):
-    return pt.matmul(factor, factor.swapaxes(-1, -2))
+from bayesgmm.ppl.triangular import bartlett, n_features, packed, places, squared, unpacked
 
 
 class WishartRV(SymbolicRandomVariable):
@@ -39,13 +27,10 @@ class WishartRV(SymbolicRandomVariable):
         """Build the random graph."""
         dof, scale = pt.as_tensor_variable(dof), pt.as_tensor_variable(scale)
         rng, size = normalize_rng_param(rng), normalize_size_param(size)
-        d = _n_features(scale)
-        batch = () if rv_size_is_none(size) else tuple(size)
-        next_rng, squares = chisquare(dof - np.arange(d), size=(*batch, d), rng=rng, return_next_rng=True)
-        final_rng, noise = normal(0.0, 1.0, size=(*batch, d, d), rng=next_rng, return_next_rng=True)
-        b = noise * np.tril(np.ones((d, d)), -1) + pt.sqrt(squares)[..., None] * np.eye(d)
+        d = n_features(scale, "Wishart")
+        b, final_rng = bartlett(dof - np.arange(d), d, rng, size)
         inputs = [rng, size, dof, scale]
-        return cls(inputs=inputs, outputs=[final_rng, _squared(pt.matmul(pt.linalg.cholesky(scale), b))])(*inputs)
+        return cls(inputs=inputs, outputs=[final_rng, squared(pt.matmul(pt.linalg.cholesky(scale), b))])(*inputs)
 
 
 class BartlettLogCholesky(Transform):
@@ -59,16 +44,16 @@ class BartlettLogCholesky(Transform):
         base = pt.linalg.cholesky(scale)
         right = pt.linalg.cholesky(value)
         left = pt.broadcast_to(base, value.shape) if value.ndim > 2 else base
-        return packed(pt.linalg.solve_triangular(left, right, lower=True, b_ndim=2), _n_features(scale))
+        return packed(pt.linalg.solve_triangular(left, right, lower=True, b_ndim=2), n_features(scale, "Wishart"))
 
     def backward(self, value, rng, size, dof, scale):
         """u -> W."""
-        return _squared(pt.matmul(pt.linalg.cholesky(scale), unpacked(value, _n_features(scale))))
+        return squared(pt.matmul(pt.linalg.cholesky(scale), unpacked(value, n_features(scale, "Wishart"))))
 
     def log_jac_det(self, value, rng, size, dof, scale):
         """log |dW/du| = D log 2 + Σ_i [(D+1) log L₀_ii + (D − i + 2) log B_ii], i from 1."""
-        d = _n_features(scale)
-        log_diagonal = value[..., np.cumsum(np.arange(1, d + 1)) - 1]
+        d = n_features(scale, "Wishart")
+        log_diagonal = value[..., places(d)[2]]
         base = pt.log(pt.diagonal(pt.linalg.cholesky(scale))).sum()
         return d * np.log(2.0) + (d + 1) * base + (log_diagonal * (d + 1 - np.arange(d))).sum(axis=-1)
 
@@ -125,7 +110,7 @@ class Wishart(pm.Continuous):
     def logp(value, dof, scale):
         """Log density, every constant included: one value a matrix."""
         dof, scale = unpadded(dof, 0), unpadded(scale, 2)
-        d = _n_features(scale)
+        d = n_features(scale, "Wishart")
         factor, base = pt.linalg.cholesky(value), pt.linalg.cholesky(scale)
         left = pt.broadcast_to(base, value.shape) if value.ndim > 2 else base
         b = pt.linalg.solve_triangular(left, factor, lower=True, b_ndim=2)

@@ -318,7 +318,7 @@ def test_the_tree_is_as_nuts_gives_it(faithful, tmp_path):
         for name in ours[group].data_vars:
             assert ours[group][name].dims == theirs[group][name].dims
         assert ours[group].to_dataset().coords.equals(theirs[group].to_dataset().coords)
-    assert set(ours["sample_stats"].data_vars) == {"lp", "permutation"}
+    assert set(ours["sample_stats"].data_vars) == {"lp", "permutation", "label_confidence"}
     made = {"engine": "gibbs", "density": "native", "inference_library": "bayesgmm", "permute_labels": 0}
     assert ours.attrs.items() >= (made | {"engine_reason": "gibbs: asked for"}).items()
     assert set(theirs.attrs) <= set(ours.attrs)
@@ -345,7 +345,7 @@ def test_what_it_cannot_take_is_refused_with_a_sentence(faithful):
     x[3, 1] = np.nan
     with pytest.raises(ValueError, match="needs complete rows; engine='nuts' sums missing cells out"):
         bg.sample(finite_mixture(x, 2, missing="marginalise"), engine="gibbs")
-    with pytest.raises(ValueError, match="engine 'hmc' is not known; use 'auto', 'nuts' or 'gibbs'"):
+    with pytest.raises(ValueError, match="engine 'hmc' is not known; use 'auto', 'nuts', 'gibbs' or 'laplace'"):
         bg.sample(faithful, engine="hmc")
     with pytest.raises(ValueError, match="permute_labels is a move of engine='gibbs'"):
         bg.sample(faithful, permute_labels=True)
