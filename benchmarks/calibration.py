@@ -45,10 +45,9 @@ LENGTHS = {"nuts": {"draws": 300, "tune": 300}, "gibbs": {"draws": 2000, "tune":
 
 
 def cells() -> list[tuple[str, str, str]]:
-    """(engine, prior, covariance type) of every cell: for each engine a few that cover priors and families first."""
+    """(engine, prior, covariance type) of every cell: full and diagonal covariances first, the whole of Gibbs last."""
     every = [(e, p, f) for e, priors in ENGINES.items() for p in priors for f in FAMILIES]
-    turn = {one: (FAMILIES.index(one[2]) - list(PRIORS).index(one[1])) % len(FAMILIES) for one in every}
-    return sorted(every, key=lambda one: (one[0] != "sweeps", turn[one]))
+    return sorted(every, key=lambda one: (one[2] not in ("full", "diag"), list(ENGINES).index(one[0])))
 
 
 def cell(engine: str, prior: str, covariance_type: str, replications: int, seed: int) -> Calibration:
