@@ -26,8 +26,11 @@ _PYTHON = Mode(linker="py", optimizer=None)
 
 
 def quietly():
-    """A context in which PyTensor compiles nothing to machine code, not even to fold a constant."""
-    return pytensor.config.change_flags(cxx="", mode=_PYTHON)
+    """A context in which PyTensor compiles nothing to machine code, not even to fold a constant.
+
+    Nor does it note with each node which lines made it, which takes a fifth of the time of building a graph.
+    """
+    return pytensor.config.change_flags(cxx="", mode=_PYTHON, traceback__limit=0)
 
 
 class Trace:
