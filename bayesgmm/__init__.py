@@ -18,6 +18,7 @@ A reader's walk
 
 Rooms, each may import those before it
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
+    ``univariate``  distribution functions of mixtures of one feature, and their inverses
     ``mixture``   Mixture, a frozen value: a fit gives one, every draw is one
     ``families``  how Σ_k may be built: full, tied, diag, spherical
     ``priors``    priors as values, one file a prior: formulas, log density, draws, closed-form updates
@@ -25,7 +26,8 @@ Rooms, each may import those before it
     ``tape``      small graphs as lists of instructions for one compiled loop: a program, and how it is written
     ``ppl``       the PyMC language: distributions, the mixture's Op, declarations, traces
     ``fit``       point estimates: EM, starts, MAP of any story
-    ``draws``     what a posterior says: labels, summary, diagnose, membership, missing cells, sensitivity
+    ``draws``     what a posterior says: labels, summary, diagnose, membership, densities with bands, missing cells,
+                  sensitivity
     ``engines``   posterior draws: NUTS, Gibbs and Laplace; ``engines.density`` has the stories' log densities, and
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``comparison``  MLE beside Bayes
@@ -66,11 +68,13 @@ _HOMES = {
     "concentration": "ppl",
     "coords": "ppl",
     "declare": "ppl",
+    "density_levels": "draws",
     "diagnose": "draws",
     "e_step": "kernel",
     "family": "families",
     "fit_map": "fit",
     "fit_mle": "fit",
+    "highest_density": "draws",
     "impute": "draws",
     "load_dataset": "data",
     "membership": "draws",
@@ -81,6 +85,8 @@ _HOMES = {
     "plot_prior": "plots",
     "plot_ranks": "plots",
     "positive": "ppl",
+    "predictive_density": "draws",
+    "predictive_quantile": "draws",
     "prior": "priors",
     "relabel": "draws",
     "sample": "engines",

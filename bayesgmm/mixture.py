@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bayesgmm import univariate
 from bayesgmm.kernel import Whitening, e_step
 
 _SIMPLEX_TOLERANCE = 1e-8
@@ -135,11 +136,8 @@ class Mixture:
         ValueError
             If there are several features; take `marginal` first.
         """
-        from scipy.special import ndtr
-
         self._one_feature("cdf")
-        z = (np.asarray(x, dtype=float).reshape(-1, 1) - self.means[:, 0]) / self.scale_trils[:, 0, 0]
-        return ndtr(z) @ self.weights
+        return univariate.cdf(np.asarray(x, dtype=float).ravel(), self.weights, self.means[:, 0], self._sds)
 
     def quantile(self, q) -> np.ndarray:
         """The x (N,) at which `cdf` equals q (N,), for a mixture of one feature.
@@ -149,26 +147,11 @@ class Mixture:
         ValueError
             If there are several features, or a q lies outside (0, 1).
         """
-        from scipy.optimize import brentq
-        from scipy.special import ndtri
-
         self._one_feature("quantile")
         levels = np.atleast_1d(np.asarray(q, dtype=float)).ravel()
         if not ((levels > 0) & (levels < 1)).all():
             raise ValueError("quantile(q) needs every q strictly between 0 and 1")
-        # The components' own quantiles bracket the mixture's, but for rounding.
-        ends = self.means[:, 0] + ndtri(levels)[:, None] * self.scale_trils[:, 0, 0]
-        lows, highs, fine = ends.min(axis=1), ends.max(axis=1), 1e-13 * self.scale_trils.min()
-
-        def root(level, low, high):
-            def excess(v):
-                return self.cdf(v)[0] - level
-
-            if excess(low) >= 0 or excess(high) <= 0:
-                return low if excess(low) >= 0 else high
-            return brentq(excess, low, high, xtol=fine)
-
-        return np.array([root(*case) for case in zip(levels, lows, highs, strict=True)])
+        return univariate.quantile(levels, self.weights, self.means[:, 0], self._sds)
 
     # ---- mixtures made from it
 
@@ -255,6 +238,10 @@ class Mixture:
         if len(set(positions)) != len(positions):
             raise ValueError(f"{list(features)} names one feature twice")
         return positions
+
+    @property
+    def _sds(self) -> np.ndarray:
+        return self.scale_trils[:, 0, 0]
 
     def _one_feature(self, verb: str):
         if self.n_features != 1:

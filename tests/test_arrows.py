@@ -9,12 +9,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-CHAIN = ("kernel", "mixture", "families", "priors", "data", "tape", "ppl", "fit")
+CHAIN = ("kernel", "univariate", "mixture", "families", "priors", "data", "tape", "ppl", "fit")
 CORE = {room: set(CHAIN[: i + 1]) for i, room in enumerate(CHAIN)}
 MAY_IMPORT = {
     **CORE,
     "tape": {"kernel", "tape"},
-    "draws": {"kernel", "mixture", "data", "draws"},
+    "draws": {"kernel", "univariate", "mixture", "data", "draws"},
     "engines": {*CHAIN, "draws", "engines"},
     "comparison": {*CHAIN, "draws", "engines", "comparison"},
     "calibration": {*CHAIN, "draws", "engines", "models", "calibration"},

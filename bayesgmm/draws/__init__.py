@@ -1,12 +1,14 @@
 """What a posterior says: labels, summary, diagnosis, memberships. Functions of a DataTree, wherever it came from."""
 
 from bayesgmm.draws.affinity import match
+from bayesgmm.draws.densities import predictive_density, predictive_quantile
 from bayesgmm.draws.diagnose import Diagnosis, diagnose
 from bayesgmm.draws.features import by_feature
 from bayesgmm.draws.impute import impute
 from bayesgmm.draws.labels import relabel
 from bayesgmm.draws.membership import membership
 from bayesgmm.draws.mixtures import from_arrays, mean_mixture, mixture_at
+from bayesgmm.draws.regions import density_levels, highest_density
 from bayesgmm.draws.report import label_report
 from bayesgmm.draws.sensitivity import sensitivity
 from bayesgmm.draws.summary import summary
@@ -14,14 +16,18 @@ from bayesgmm.draws.summary import summary
 __all__ = [
     "Diagnosis",
     "by_feature",
+    "density_levels",
     "diagnose",
     "from_arrays",
+    "highest_density",
     "impute",
     "label_report",
     "match",
     "mean_mixture",
     "membership",
     "mixture_at",
+    "predictive_density",
+    "predictive_quantile",
     "relabel",
     "sensitivity",
     "summary",

@@ -104,12 +104,33 @@ class MixtureDraws:
         return Mixture(weights / weights.sum(), self.means.mean(axis=0), _symmetric(self.covariances.mean(axis=0)),
                        features=self.features)  # fmt: skip
 
+    def take(self, which) -> MixtureDraws:
+        """Some of the draws, by position; which chain each is from is forgotten."""
+        return MixtureDraws(self.weights[which], self.means[which], self.covariances[which], self.features)
+
     def permute(self, orders: np.ndarray) -> MixtureDraws:
         """Every draw with its own order of components (M, K), or all with one (K,)."""
         orders = np.broadcast_to(orders, self.weights.shape)
         rows = np.arange(len(self))[:, None]
         arrays = (a[rows, orders] for a in (self.weights, self.means, self.covariances))
         return MixtureDraws(*arrays, self.features, self.n_chains)
+
+    def marginal(self, positions: list[int]) -> MixtureDraws:
+        """Every draw's mixture of some features alone, given by their positions."""
+        covariances = self.covariances[..., positions, :][..., positions]
+        names = tuple(self.features[j] for j in positions)
+        return MixtureDraws(self.weights, self.means[..., positions], covariances, names, self.n_chains)
+
+    def condition(self, given: dict[int, float]) -> MixtureDraws:
+        """Every draw's mixture of the other features, given values of some, by position."""
+        known, value = list(given), np.array([list(given.values())], dtype=float)
+        rest = [j for j in range(len(self.features)) if j not in given]
+        seen, cross = self.marginal(known), self.covariances[..., known, :][..., rest]
+        slope = np.linalg.solve(seen.covariances, cross).swapaxes(-1, -2)
+        means = self.means[..., rest] + np.einsum("mkij,mkj->mki", slope, value - seen.means)
+        covariances = _symmetric(self.covariances[..., rest, :][..., rest] - slope @ cross)
+        weights = seen.log_prob(value, responsibilities=True)[1][:, 0]
+        return MixtureDraws(weights, means, covariances, tuple(self.features[j] for j in rest), self.n_chains)
 
     def _where(self, m: int) -> str:
         chain, draw = divmod(int(m), len(self) // self.n_chains)

@@ -84,8 +84,7 @@ def rows_of(x, features) -> np.ndarray:
 def thinned(mixtures: MixtureDraws, n_draws: int) -> MixtureDraws:
     """At most `n_draws` of the draws, always the same ones, shuffled: the first few come from every chain."""
     keep = np.random.default_rng(_SEED).permutation(len(mixtures))[:n_draws]
-    arrays = (mixtures.weights[keep], mixtures.means[keep], mixtures.covariances[keep])
-    return MixtureDraws(*arrays, mixtures.features)
+    return mixtures.take(keep)
 
 
 def varies(values: np.ndarray) -> bool:
