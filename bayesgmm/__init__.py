@@ -25,11 +25,12 @@ Rooms, each may import those before it
     ``data``      how data arrive: arrays, frames, files; checks; the shipped data sets
     ``tape``      small graphs as lists of instructions for one compiled loop: a program, and how it is written
     ``ppl``       the PyMC language: distributions, the mixture's Op, declarations, traces
-    ``fit``       point estimates: EM, starts, MAP of any story
+    ``fit``       point estimates: EM, starts, MAP of any story; their standard errors
     ``draws``     what a posterior says: labels, summary, diagnose, membership, densities with bands, missing cells,
                   sensitivity
     ``engines``   posterior draws: NUTS, Gibbs and Laplace; ``engines.density`` has the stories' log densities, and
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
+    ``resampling``  bootstrap and jackknife of point estimates
     ``comparison``  MLE beside Bayes
     ``calibration``  simulation-based calibration: do an engine's draws come from the posterior?
     ``plots``     figures; the only room that imports matplotlib
@@ -63,6 +64,7 @@ _HOMES = {
     "Mixture": "mixture",
     "Wishart": "ppl",
     "as_table": "data",
+    "bootstrap": "resampling",
     "calibrate": "calibration",
     "compare": "comparison",
     "concentration": "ppl",
@@ -76,6 +78,7 @@ _HOMES = {
     "fit_mle": "fit",
     "highest_density": "draws",
     "impute": "draws",
+    "jackknife": "resampling",
     "load_dataset": "data",
     "membership": "draws",
     "plot_calibration": "plots",
@@ -92,6 +95,7 @@ _HOMES = {
     "sample": "engines",
     "scale_prior": "fit",
     "sensitivity": "draws",
+    "standard_errors": "fit",
     "summary": "draws",
 }
 _ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors")

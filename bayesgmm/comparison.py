@@ -14,6 +14,7 @@ from bayesgmm.draws.labels import relabel
 from bayesgmm.draws.mixtures import group_of, read
 from bayesgmm.draws.permute import permute
 from bayesgmm.draws.summary import parameter_table
+from bayesgmm.fit.parameters import parameter_names, parameter_vector
 from bayesgmm.mixture import Mixture
 
 CI_PROB = 0.95
@@ -128,12 +129,9 @@ def _mixture(item) -> Mixture:
 def _estimates(mixture: Mixture, kind: str):
     import pandas as pd
 
-    k, names = range(mixture.n_components), mixture.features
-    pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
-    values = {f"weights[{c}]": mixture.weights[c] for c in k}
-    values |= {f"means[{c}, {a}]": mixture.means[c, i] for c in k for i, a in enumerate(names)}
-    values |= {f"covariances[{c}, {names[i]}, {names[j]}]": mixture.covariances[c, i, j] for c in k for i, j in pairs}
-    return pd.DataFrame({kind: values})
+    names = parameter_names(mixture.n_components, mixture.features)
+    values = parameter_vector(mixture.weights, mixture.means, mixture.covariances)
+    return pd.DataFrame({kind: values}, index=names)
 
 
 def _posterior(draws):

@@ -74,6 +74,10 @@ class Full:
         """Free parameters in the covariances."""
         return n_components * n_features * (n_features + 1) // 2
 
+    def directions(self, n_components: int, n_features: int):
+        """How the entries of E_k (rows) of `kernel.Information` move with free ones: Σ_k + L_k (E_k + E_kᵀ) L_kᵀ."""
+        return np.eye(self.n_parameters(n_components, n_features))
+
     def m_step(self, scatters, counts):
         """The Σ (K, D, D) that maximise Q, given S (K, D, D) and N (K,)."""
         return scatters / counts[:, None, None]
@@ -105,6 +109,10 @@ class Tied:
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Free parameters in the covariances."""
         return n_features * (n_features + 1) // 2
+
+    def directions(self, n_components: int, n_features: int):
+        """How the entries of E_k move with free ones; see `Full`."""
+        return np.tile(np.eye(self.n_parameters(n_components, n_features)), (n_components, 1))
 
     def m_step(self, scatters, counts):
         """The Σ (K, D, D), all equal, that maximise Q, given S (K, D, D) and N (K,)."""
@@ -143,6 +151,10 @@ class Diagonal:
         """Free parameters in the covariances."""
         return n_components * n_features
 
+    def directions(self, n_components: int, n_features: int):
+        """How the entries of E_k move with free ones; see `Full`."""
+        return np.eye(self.n_parameters(n_components, n_features))
+
     def m_step(self, scatters, counts):
         """The diagonal Σ (K, D, D) that maximise Q, given S (K, D, D) and N (K,)."""
         return _as_matrices(_diagonals(scatters) / counts[:, None])
@@ -176,6 +188,10 @@ class Spherical:
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Free parameters in the covariances."""
         return n_components
+
+    def directions(self, n_components: int, n_features: int):
+        """How the entries of E_k move with free ones; see `Full`."""
+        return np.repeat(np.eye(n_components), n_features, axis=0)
 
     def m_step(self, scatters, counts):
         """The spherical Σ (K, D, D) that maximise Q, given S (K, D, D) and N (K,)."""

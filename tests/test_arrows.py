@@ -16,11 +16,12 @@ MAY_IMPORT = {
     "tape": {"kernel", "tape"},
     "draws": {"kernel", "univariate", "mixture", "data", "draws"},
     "engines": {*CHAIN, "draws", "engines"},
-    "comparison": {*CHAIN, "draws", "engines", "comparison"},
+    "resampling": {*CHAIN, "draws", "resampling"},
+    "comparison": {*CHAIN, "draws", "engines", "resampling", "comparison"},
     "calibration": {*CHAIN, "draws", "engines", "models", "calibration"},
-    "plots": {*CHAIN, "draws", "engines", "comparison", "plots"},
-    "workflow": {*CHAIN, "draws", "engines", "comparison", "plots", "models", "workflow"},
-    "cli": {*CHAIN, "draws", "engines", "comparison", "plots", "models", "workflow", "cli"},
+    "plots": {*CHAIN, "draws", "engines", "resampling", "comparison", "plots"},
+    "workflow": {*CHAIN, "draws", "engines", "resampling", "comparison", "plots", "models", "workflow"},
+    "cli": {*CHAIN, "draws", "engines", "resampling", "comparison", "plots", "models", "workflow", "cli"},
     "": set(),
 }
 STRUCTURES = {"full", "tied", "diag", "spherical"}

@@ -16,15 +16,20 @@ class DegenerateFit(ValueError):
     """Every start ended in a component with no volume, where the likelihood has no maximum."""
 
 
+def thinnest(covariances: np.ndarray, rows: Stats) -> np.ndarray:
+    """The smallest eigenvalue of each Σ (…, D, D), in units in which all rows, given by their `moments`, have unit Σ."""
+    turn = sphere(rows.scatters[0] / rows.total)
+    return np.linalg.eigvalsh(turn.T @ covariances @ turn)[..., 0]
+
+
 def collapse(mixture: Mixture, rows: Stats) -> str:
     """Say which component of a mixture has collapsed, given the `moments` of all rows, or '' if none has."""
-    turn = sphere(rows.scatters[0] / rows.total)
-    thinnest = np.linalg.eigvalsh(turn.T @ mixture.covariances @ turn)[:, 0]
-    k = int(thinnest.argmin())
-    if thinnest[k] >= THINNEST:
+    values = thinnest(mixture.covariances, rows)
+    k = int(values.argmin())
+    if values[k] >= THINNEST:
         return ""
     points = float(mixture.weights[k] * rows.total)
-    return f"component {k} collapsed onto about {points:.1f} rows (smallest eigenvalue {thinnest[k]:.1e} of theirs)"
+    return f"component {k} collapsed onto about {points:.1f} rows (smallest eigenvalue {values[k]:.1e} of theirs)"
 
 
 def explain(notes: list[str], n_components: int, covariance_type: str) -> DegenerateFit:

@@ -204,17 +204,17 @@ def _em_step(here, surface, curvature) -> _Place | None:
 
 
 def climb(
-    x, start: Mixture, target: Target, case_weights=None, *, accelerate: bool = True
+    x, start: Mixture, target: Target, case_weights=None, *, accelerate: bool = True, tolerance: float = TOLERANCE
 ) -> tuple[Step, list[float], bool]:
     """Run EM until nothing is left to gain: the last step, the history of the objective, converged or not.
 
-    Converged is a Newton decrement below 1e-8 (so that less than half of that is left to gain), or a gradient per row
-    below 1e-8 in whitened coordinates; a short step is not, nor a step refused.
+    Converged is a Newton decrement below a tolerance, 1e-8 (so that less than half of that is left to gain), or a
+    gradient per row below 1e-8 in whitened coordinates; a short step is not, nor a step refused.
     """
     history, roughly = [], []
     for step in em(x, start, target, case_weights, accelerate=accelerate):
         (roughly if step.single else history).append(step.objective)
-        if not step.single and (step.decrement < TOLERANCE or step.gradient < LEAST_GRADIENT):
+        if not step.single and (step.decrement < tolerance or step.gradient < LEAST_GRADIENT):
             return step, _joined(roughly, history), True
         if len(roughly) + len(history) >= MOST_STEPS:
             break

@@ -137,6 +137,7 @@ def _fit(table, target, best, census, case_weights) -> Fit:
         history=np.array(history),
         starts=census,
         covariance_type=family.alias,
+        prior=target.prior if bayes else None,
         **certainty(table.rows, mixture, case_weights),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bayesgmm.mixture import Mixture
+from bayesgmm.priors import Prior
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Fit:
         Σ_n log max_k r_nk, which ICL adds.
     point : mapping
         A MAP estimate's free variables under their PyMC names.
+    prior : Prior or None
+        What a MAP estimate by EM was found under, with its constants.
     """
 
     mixture: Mixture
@@ -68,6 +71,7 @@ class Fit:
     covariance_type: str | None = None
     coordinates: tuple[str, ...] = ()
     point: Mapping[str, np.ndarray] = field(default_factory=dict)
+    prior: Prior | None = None
 
     @property
     def features(self) -> tuple[str, ...]:

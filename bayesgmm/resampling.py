@@ -1,0 +1,434 @@
+"""`bootstrap` and `jackknife`: how a point estimate varies from sample to sample, by fitting it again.
+
+Every refit begins at the fit and climbs by EM until what is left is a hundredth of a standard error at most, which a
+resampled one dwarfs. Replicates come one after the other: over few rows the time is Python's, which threads share, and
+over many the kernel's, which uses them all. So results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bayesgmm.data import Table
+from bayesgmm.draws.affinity import match
+from bayesgmm.draws.confidence import confidence
+from bayesgmm.draws.mixtures import MixtureDraws
+from bayesgmm.fit.again import rows_of, target_of
+from bayesgmm.fit.degenerate import THINNEST, thinnest
+from bayesgmm.fit.em import Likelihood, Target, climb
+from bayesgmm.fit.mle import at_least_one
+from bayesgmm.fit.moments import moments
+from bayesgmm.fit.parameters import parameter_names, parameter_vector, shaped
+from bayesgmm.fit.progress import track
+from bayesgmm.fit.result import Fit
+from bayesgmm.fit.uncertainty import proper
+from bayesgmm.kernel import Incomplete
+from bayesgmm.mixture import Mixture
+
+# Newton's decrement at which a refit ends: the squared distance to its maximum, in standard errors.
+TOLERANCE = 1e-4
+# A replicate whose labels are right with less than this is one that could not be matched surely.
+SURE = 0.95
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Replicates:
+    """Refits of a `Fit`, B of them, under its labels; what `bootstrap` and `jackknife` return.
+
+    Attributes
+    ----------
+    mixture : Mixture
+        The fit's own.
+    weights, means, covariances : ndarray (B, K), (B, K, D), (B, K, D, D)
+        Of each refit that did not end degenerate.
+    confidence : ndarray (B, K)
+        The probability that a component's label is right (`bayesgmm.draws.confidence`).
+    numbers : ndarray of int (B,)
+        Which replicate each is: for the jackknife, which row was left out.
+    kind : str
+        "nonparametric", "parametric", "weighted" or "jackknife".
+    requested, degenerate, unconverged : int
+        Refits that were asked for; that ended with a component that collapsed, which are left out; and that were still
+        climbing after 5000 steps, which are not.
+    incomplete : bool
+        Somebody interrupted: fewer were made than were asked for.
+    ci_prob : float
+        Of the intervals in ``table``.
+    """
+
+    mixture: Mixture
+    weights: np.ndarray
+    means: np.ndarray
+    covariances: np.ndarray
+    confidence: np.ndarray
+    numbers: np.ndarray
+    kind: str
+    requested: int
+    degenerate: int
+    unconverged: int
+    incomplete: bool
+    ci_prob: float
+
+    @property
+    def mixtures(self) -> list[Mixture]:
+        """The refits, each as a `Mixture`."""
+        draws = MixtureDraws(self.weights, self.means, self.covariances, self.mixture.features)
+        return [draws.mixture(b) for b in range(len(self))]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the parameters (P,), as in `bayesgmm.compare`."""
+        return parameter_names(self.mixture.n_components, self.mixture.features)
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        """The refits' parameters (B, P), in the order of ``names``."""
+        return parameter_vector(self.weights, self.means, self.covariances)
+
+    @cached_property
+    def estimate(self) -> np.ndarray:
+        """The fit's parameters (P,)."""
+        m = self.mixture
+        return parameter_vector(m.weights, m.means, m.covariances)
+
+    @property
+    def unsure(self) -> int:
+        """Refits whose labels could not be matched surely; they are part of every summary."""
+        return int((self.confidence.min(axis=1) < SURE).sum())
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Of the estimates (P, P), in the order of ``names``."""
+        raise NotImplementedError
+
+    @property
+    def se(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Standard errors of weights (K,), means (K, D) and covariances (K, D, D)."""
+        return shaped(np.sqrt(np.diagonal(self.covariance)), *self.mixture.means.shape)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @property
+    def text(self) -> str:
+        """In a sentence or more, what was done and what went wrong."""
+        said = [f"{len(self)} of {self.requested} {self.kind} refits."]
+        if self.incomplete:
+            said.append("They were interrupted, and are incomplete.")
+        if self.degenerate:
+            said.append(f"{self.degenerate} more ended with a collapsed component and are left out.")
+        if self.unconverged:
+            said.append(f"{self.unconverged} had not converged.")
+        if self.unsure:
+            k = int(self.confidence.mean(axis=0).argmin())
+            said.append(f"The labels of {self.unsure} could not be matched surely, most often that of component {k}: "
+                        "standard errors and intervals of single components may be wrong.")  # fmt: skip
+        return " ".join(said)
+
+    def __str__(self) -> str:
+        return f"{self.table.to_string()}\n\n{self.text}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"{self.table._repr_html_()}\n<p>{self.text}</p>"
+
+
+class Bootstrap(Replicates):
+    """Refits to B samples; made by `bootstrap`."""
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Of the refits (P, P)."""
+        off = self.vectors - self.vectors.mean(axis=0)
+        return off.T @ off / (len(self) - 1) if len(self) > 1 else np.full((off.shape[1],) * 2, np.nan)
+
+    @property
+    def table(self):
+        """A DataFrame, a row a parameter: estimate, mean and bias (mean − estimate), se, and the percentile interval."""
+        import pandas as pd
+
+        lower, upper = self.interval()
+        mean, se = self.vectors.mean(axis=0), np.sqrt(np.diagonal(self.covariance))
+        columns = {"estimate": self.estimate, "mean": mean, "bias": mean - self.estimate, "se": se}
+        return pd.DataFrame(columns | {"lower": lower, "upper": upper}, index=self.names)
+
+    def interval(self, jackknife: Jackknife | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds (P,): percentiles, or with a `jackknife` Efron's (1987) BCa bounds."""
+        tails = 0.5 + 0.5 * self.ci_prob * np.array([-1.0, 1.0])
+        if jackknife is None:
+            return tuple(np.quantile(self.vectors, tails, axis=0))
+        levels = _corrected(tails, self.vectors, self.estimate, jackknife.acceleration)
+        bounds = [np.quantile(values, level) for values, level in zip(self.vectors.T, levels.T, strict=True)]
+        return tuple(np.array(bounds).T)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Jackknife(Replicates):
+    """Refits to all rows but one; made by `jackknife`.
+
+    Attributes
+    ----------
+    counts : ndarray (B,)
+        How many rows like it each left-out row stands for: its case weight.
+    total : float
+        N.
+    """
+
+    counts: np.ndarray
+    total: float
+
+    def _deviations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shares (B,) of the rows, and how far (B, P) each refit is from their mean."""
+        shares = self.counts / self.counts.sum()
+        return shares, self.vectors - shares @ self.vectors
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """(N − 1) times the mean of the refits' squared deviations (P, P)."""
+        shares, off = self._deviations()
+        return (self.total - 1) * (off.T * shares) @ off
+
+    @property
+    def acceleration(self) -> np.ndarray:
+        """Of each parameter (P,), as BCa intervals need it: a sixth of the skewness of its influence."""
+        shares, off = self._deviations()
+        second, third = shares @ off**2, -(shares @ off**3)
+        return third / (6 * np.sqrt(self.total) * np.where(second > 0, second, 1.0) ** 1.5)
+
+    @property
+    def table(self):
+        """A DataFrame, a row a parameter: estimate, bias, se, and estimate ± z se."""
+        import pandas as pd
+        from scipy.special import ndtri
+
+        z, se = ndtri(0.5 + 0.5 * self.ci_prob), np.sqrt(np.diagonal(self.covariance))
+        shares, _ = self._deviations()
+        columns = {"estimate": self.estimate, "bias": (self.total - 1) * (shares @ self.vectors - self.estimate)}
+        columns |= {"se": se, "lower": self.estimate - z * se, "upper": self.estimate + z * se}
+        return pd.DataFrame(columns, index=self.names)
+
+
+def bootstrap(fit: Fit, x, *, kind="nonparametric", replicates=1000, case_weights=None, ci_prob: float = 0.95,
+              seed=None, progress=True) -> Bootstrap:  # fmt: skip
+    """Fit again to samples like the rows, to see how the estimate varies.
+
+    ===============  ===================================================================================
+    "nonparametric"  N rows drawn from the rows, with replacement (Efron 1979)
+    "parametric"     N rows drawn from the fitted mixture, with the same cells missing
+    "weighted"       the rows, with weights from Dirichlet(1, …, 1): no row is ever lost, so that fewer
+                     refits collapse (Newton & Raftery 1994; Rubin 1981)
+    ===============  ===================================================================================
+
+    Parameters
+    ----------
+    fit : Fit
+        By maximum likelihood, or a MAP estimate under a prior with closed forms, whose constants are kept.
+    x : array, frame or file (N, D)
+        The rows that it was fitted to.
+    kind : {"nonparametric", "parametric", "weighted"}
+    replicates : int
+        B.
+    case_weights : array (N,), optional
+        The frequencies that it was fitted with.
+    ci_prob : float
+        Of the percentile intervals.
+    seed : int, optional
+        The same seed gives the same replicates.
+    progress : bool
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    Bootstrap
+        ``.table`` has the rows of `bayesgmm.compare`; ``.interval(jackknife(fit, x))`` gives BCa bounds.
+
+    Raises
+    ------
+    DataError, ValueError
+        If these are not the rows of the fit, an argument is out of range, the mode is one of a story without closed
+        forms, or every refit ended degenerate.
+
+    Warns
+    -----
+    UserWarning
+        If it is interrupted, which keeps what is finished; if refits ended degenerate or did not converge; if labels
+        could not be matched surely. ``.text`` has the counts.
+
+    Notes
+    -----
+    Labels are matched to the fit's (`bayesgmm.draws.match`). A refit starts at the fit, and stays in its mode if it
+    can: this is the spread of one mode. It ends a hundredth of a standard error from its maximum.
+
+    References
+    ----------
+    Efron (1979); Newton & Raftery (1994); McLachlan & Peel (2000), section 2.16; O'Hagan, Murphy, Scrucca & Gormley
+    (2019) for mixtures.
+
+    Examples
+    --------
+    >>> import bayesgmm as bg
+    >>> x = bg.load_dataset("faithful")
+    >>> fit = bg.fit_mle(x, 2, seed=0, progress=False)
+    >>> found = bootstrap(fit, x, replicates=100, seed=1)
+    >>> found.means.shape, found.degenerate, found.unsure
+    ((100, 2, 2), 0, 0)
+    >>> bool(abs(found.table.loc["weights[0]", "se"] / bg.standard_errors(fit, x).weights[0] - 1) < 0.2)
+    True
+    """
+    if kind not in _KINDS:
+        raise ValueError(f"kind must be one of {', '.join(map(repr, _KINDS))}, not {kind!r}")
+    ci_prob, n = proper(ci_prob), at_least_one(replicates, "replicates")
+    target = target_of(fit, "bootstrap")
+    table, weights = rows_of(fit, x, case_weights)
+    rngs = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(n))
+    samples = (_KINDS[kind](table, weights, fit, rng) for rng in rngs)
+    found = _refits(fit, target, samples, n, kind, TOLERANCE, progress)
+    return _told(Bootstrap(**_matched(fit, target, moments(table.rows, weights), *found),
+                           kind=kind, requested=n, ci_prob=ci_prob))  # fmt: skip
+
+
+def jackknife(fit: Fit, x, *, case_weights=None, ci_prob: float = 0.95, progress=True) -> Jackknife:
+    """Fit again to all rows but one, for each row.
+
+    Parameters
+    ----------
+    fit, x, case_weights, ci_prob, progress
+        As for `bootstrap`. A case weight of w stands for w rows, of which one is left out; it must be 1 or more.
+
+    Returns
+    -------
+    Jackknife
+        ``.table`` has bias and standard errors, ``.acceleration`` what BCa intervals need.
+
+    Raises
+    ------
+    DataError, ValueError
+        As for `bootstrap`; and if a case weight is below 1.
+
+    Warns
+    -----
+    UserWarning
+        As for `bootstrap`.
+
+    References
+    ----------
+    Quenouille (1956); Tukey (1958); Efron (1987) for the acceleration.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import bayesgmm as bg
+    >>> x = np.array([[1.0], [2.0], [4.0], [7.0]])
+    >>> found = jackknife(bg.fit_mle(x, 1, progress=False), x)
+    >>> bool(np.isclose(found.se[1][0, 0], x.std(ddof=1) / 2))
+    True
+    """
+    ci_prob, target = proper(ci_prob), target_of(fit, "jackknife")
+    table, weights = rows_of(fit, x, case_weights)
+    counts = np.ones(table.n_obs) if weights is None else weights
+    if (counts < 1).any():
+        raise ValueError(f"jackknife leaves out one row at a time, but a case weight is {counts.min():g}: weights of 1 "
+                         "or more stand for so many rows; bootstrap(kind='weighted') takes any")  # fmt: skip
+    samples = _all_but_one(table.rows, counts)
+    # Refits differ by a standard error over √N.
+    found = _refits(fit, target, samples, table.n_obs, "jackknife", TOLERANCE / fit.n_obs, progress)
+    matched = _matched(fit, target, moments(table.rows, weights), *found)
+    return _told(Jackknife(**matched, kind="jackknife", requested=table.n_obs, ci_prob=ci_prob,
+                           counts=counts[matched["numbers"]], total=fit.n_obs))  # fmt: skip
+
+
+def _resampled(table: Table, weights, fit, rng):
+    """The rows, and how often each was drawn."""
+    p = np.full(table.n_obs, 1 / table.n_obs) if weights is None else weights / weights.sum()
+    drawn = max(1, round(fit.n_obs))
+    return table.rows, rng.multinomial(drawn, p) * (fit.n_obs / drawn)
+
+
+def _weighed(table: Table, weights, fit, rng):
+    """The rows, and weights from a Dirichlet distribution; a case weight is the number of such weights added up."""
+    shares = rng.standard_gamma(np.ones(table.n_obs) if weights is None else weights)
+    return table.rows, shares * (fit.n_obs / shares.sum())
+
+
+def _simulated(table: Table, weights, fit, rng):
+    """Rows of the fitted mixture, each with the missing cells of a row."""
+    drawn = max(1, round(fit.n_obs))
+    rows = fit.mixture.sample(drawn, seed=rng)[0]
+    if not isinstance(table.rows, Incomplete):
+        return rows, None
+    like = np.arange(drawn) if weights is None else rng.choice(table.n_obs, drawn, p=weights / weights.sum())
+    rows[np.isnan(table.values[like])] = np.nan
+    return Incomplete.of(rows), None
+
+
+def _all_but_one(rows, counts) -> Iterator[tuple]:
+    for n in range(len(counts)):
+        left = counts.copy()
+        left[n] -= 1.0
+        yield rows, left
+
+
+_KINDS = {"nonparametric": _resampled, "parametric": _simulated, "weighted": _weighed}
+
+
+def _refits(fit, target, samples: Iterable, total: int, kind: str, tolerance: float, progress: bool):
+    """Of each refit a mixture, or None where it collapsed, and whether it converged; and whether they were cut short."""
+    found = []
+    try:
+        for rows, weights in track(samples, total, kind, progress):
+            found.append(_refit(rows, fit.mixture, target, weights, tolerance))
+    except KeyboardInterrupt:
+        if not found:
+            raise KeyboardInterrupt(f"no {kind} refit was finished, so there is nothing to keep") from None
+        return found, True
+    return found, False
+
+
+def _refit(rows, start: Mixture, target: Target, weights, tolerance: float) -> tuple[Mixture | None, bool]:
+    try:
+        step, _, converged = climb(rows, start, target, weights, tolerance=tolerance)
+    except np.linalg.LinAlgError:
+        return None, False
+    return step.mixture, converged
+
+
+def _matched(fit, target, whole, refits: list, incomplete: bool) -> dict:
+    """The refits that did not end degenerate, as arrays under the fit's labels."""
+    kept = [(b, mixture, done) for b, (mixture, done) in enumerate(refits) if mixture is not None]
+    parts = [(b, done, m.weights, m.means, m.covariances) for b, m, done in kept]
+    arrays = list(map(np.array, zip(*parts, strict=True)))
+    if parts and isinstance(target, Likelihood):
+        sound = (thinnest(arrays[-1], whole) >= THINNEST).all(axis=1)
+        arrays = [array[sound] for array in arrays]
+    if not parts or not len(arrays[0]):
+        raise ValueError(f"all {len(refits)} refits ended with a collapsed component: use kind='weighted', a prior, "
+                         "fewer components, or a simpler covariance_type")  # fmt: skip
+    numbers, converged, *parameters = arrays
+    draws = MixtureDraws(*parameters, fit.features)
+    draws = draws.permute(match(draws, fit.mixture))
+    return {"mixture": fit.mixture, "weights": draws.weights, "means": draws.means, "covariances": draws.covariances,
+            "confidence": confidence(draws), "numbers": numbers, "degenerate": len(refits) - len(numbers),
+            "unconverged": int((~converged).sum()), "incomplete": incomplete}  # fmt: skip
+
+
+def _told(found):
+    """The refits, with a warning where something went wrong."""
+    if found.incomplete or found.degenerate or found.unconverged or found.unsure:
+        warnings.warn(found.text, UserWarning, stacklevel=3)
+    return found
+
+
+def _corrected(tails, vectors, estimate, acceleration) -> np.ndarray:
+    """The levels (2, P) at which percentiles are taken for BCa intervals (Efron 1987)."""
+    from scipy.special import ndtr, ndtri
+
+    below = ((vectors < estimate).sum(axis=0) + 0.5 * (vectors == estimate).sum(axis=0)) / len(vectors)
+    bias = ndtri(np.clip(below, 0.5 / len(vectors), 1 - 0.5 / len(vectors)))
+    moved = bias + ndtri(tails)[:, None]
+    return ndtr(bias + moved / (1 - acceleration * moved))
