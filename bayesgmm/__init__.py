@@ -98,7 +98,8 @@ _HOMES = {
     "standard_errors": "fit",
     "summary": "draws",
 }
-_ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors")
+_ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors",
+          "resampling")  # fmt: skip
 
 __all__ = sorted([*_HOMES, "__version__"])
 

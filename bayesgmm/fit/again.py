@@ -17,9 +17,9 @@ def target_of(fit: Fit, verb: str) -> Target:
     """What a fit climbed; a sentence, with the name of the function that asks, where it is not known."""
     if fit.covariance_type is None or (fit.estimator == "MAP" and fit.prior is None):
         raise ValueError(
-            f"{verb} needs a fit by maximum likelihood, or under a prior with a closed-form M-step (fit_mle with prior=…, "
-            "fit_map of such a story), and this mode was climbed by the story's graph: bg.sample(model, "
-            'engine="laplace") has the curvature there'
+            f"{verb} needs a fit by maximum likelihood, or under a prior with a closed-form M-step (fit_mle with "
+            "prior=…, fit_map of such a story), and this mode was climbed on the density of its story; "
+            'bg.sample(model, engine="laplace") has the curvature there'
         )
     kind = family(fit.covariance_type)
     return Likelihood(kind, fit.features) if fit.prior is None else Posterior(kind, fit.features, fit.prior)

@@ -1,10 +1,10 @@
 """Free coordinates around a mixture of a family: the information in them, and how the parameters move with them.
 
-They are those of `kernel.Information`, (a, b, E), as the family leaves them free: shifts a_k of log π_k, b_k = L_k⁻¹ δμ_k,
-and E_k = L_k⁻¹ δL_k. For every family E_k is linear in what is free, so that second derivatives along it need no
-more than the family's directions. The a have one coordinate too many, which no density depends on: Σ π_k a_k is held
-at zero by an information of N about it, under which complete rows have the information N π_k about a_k, and which no
-parameter's variance feels.
+They are those of `kernel.Information`, (a, b, E), as far as the family leaves them free: shifts a_k of log π_k,
+b_k = L_k⁻¹ δμ_k, and E_k = L_k⁻¹ δL_k. For every family E_k is linear in what is free, so that second derivatives along
+it need no more than the family's directions. The a have one coordinate too many, which no density depends on: Σ π_k a_k
+is held at zero by an information of N about it, under which complete rows have the information N π_k about a_k, and
+which no parameter's variance feels.
 """
 
 from __future__ import annotations

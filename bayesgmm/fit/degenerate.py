@@ -17,7 +17,7 @@ class DegenerateFit(ValueError):
 
 
 def thinnest(covariances: np.ndarray, rows: Stats) -> np.ndarray:
-    """The smallest eigenvalue of each Σ (…, D, D), in units in which all rows, given by their `moments`, have unit Σ."""
+    """The smallest eigenvalue of each Σ (…, D, D), in units in which all rows, with these `moments`, have unit Σ."""
     turn = sphere(rows.scatters[0] / rows.total)
     return np.linalg.eigvalsh(turn.T @ covariances @ turn)[..., 0]
 

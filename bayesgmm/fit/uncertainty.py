@@ -225,7 +225,7 @@ class _Spread:
         found = {}
         for value, vector in zip(self.values[~self.known], self.vectors[:, ~self.known].T, strict=True):
             shares = np.bincount(of, (self.chart.directions @ vector) ** 2, minlength=k)
-            for c in np.flatnonzero(shares > 0.5 * shares.max()).tolist():
+            for c in np.flatnonzero(shares > 0.1 * shares.max()).tolist():
                 found[c] = found.get(c, False) or value < -FLAT
         return found
 
