@@ -28,13 +28,13 @@ def resampled(fit, x, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "n"), [("nonparametric", 20_000), ("parametric", 500)])
-def test_agrees_with_the_information(kind, n):
+@pytest.mark.parametrize(("kind", "n", "b"), [("nonparametric", 20_000, 1000), ("parametric", 500, 400)])
+def test_agrees_with_the_information(kind, n, b):
     x, fit = separated(n)
-    found = resampled(fit, x, kind=kind, replicates=1000, seed=1)
+    found = resampled(fit, x, kind=kind, replicates=b, seed=1)
     ratio = found.table["se"] / bg.standard_errors(fit, x).table["se"]
-    # A standard deviation of 1000 draws is off by 2.2 %.
-    assert (np.abs(ratio - 1) < 0.1).all() and found.text == f"1000 of 1000 {kind} refits."
+    # A standard deviation of 1000 draws is off by 2.2 %, one of 400 by 3.5 %.
+    assert (np.abs(ratio - 1) < (0.1 if b == 1000 else 0.15)).all() and found.text == f"{b} of {b} {kind} refits."
 
 
 def test_weighted_refits_agree_with_the_jackknife():
@@ -48,15 +48,15 @@ def test_weighted_refits_agree_with_the_jackknife():
 @EACH
 def test_one_gaussian_varies_as_theory_says(kind):
     x, fit = separated(100, k=1)
-    found = resampled(fit, x, kind=kind, replicates=500, seed=2)
+    found = resampled(fit, x, kind=kind, replicates=300, seed=2)
     n, variance = len(x), x.var()
     mean = {"nonparametric": variance / n, "parametric": variance / n, "weighted": variance / (n + 1)}[kind]
     fourth = ((x - x.mean()) ** 4).mean()
     spread = {"parametric": 2 * variance**2}.get(kind, fourth - variance**2) / n
-    # A standard deviation of 500 draws is off by 3.2 %.
-    np.testing.assert_allclose(found.se[1][0, 0], np.sqrt(mean), rtol=0.13)
-    np.testing.assert_allclose(found.se[2][0, 0, 0], np.sqrt(spread), rtol=0.15)
-    assert (found.weights == 1).all() and found.means.shape == (500, 1, 1)
+    # A standard deviation of 300 draws is off by 4.1 %, one of squares by more.
+    np.testing.assert_allclose(found.se[1][0, 0], np.sqrt(mean), rtol=0.15)
+    np.testing.assert_allclose(found.se[2][0, 0, 0], np.sqrt(spread), rtol=0.2)
+    assert (found.weights == 1).all() and found.means.shape == (300, 1, 1)
 
 
 def test_jackknife_of_one_gaussian_is_exact():
