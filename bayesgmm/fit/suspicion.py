@@ -38,14 +38,14 @@ def doubts(fit: Fit, weight_errors: np.ndarray, undetermined: dict[int, bool], c
     for k, weight in enumerate(mixture.weights):
         why, rows, margin = [], weight * fit.n_obs, z * weight_errors[k]
         if k in undetermined:
-            why.append("the fit is no maximum" if undetermined[k] else "the rows do not determine it")
+            why.append("the fit is no maximum" if undetermined[k] else "not determined by the rows")
         if not fit.converged:
             why.append("the fit has not converged")
         if mixture.n_components > 1 and not margin < weight < 1 - margin:
-            why.append(f"its weight is within {z:.3g} standard errors of the boundary")
+            why.append("weight near its boundary")
         if rows < FEW:
-            why.append(f"about {rows:.1f} rows speak for it")
+            why.append(f"about {rows:.1f} rows")
         close = np.flatnonzero(apart[k] < SEPARATION)
-        why += [f"it overlaps component {j}, {apart[k, j]:.2g} standard deviations off" for j in close]
+        why += [f"overlaps component {j} ({apart[k, j]:.2g} sd)" for j in close]
         found.append(tuple(why))
     return tuple(found)

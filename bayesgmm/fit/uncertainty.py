@@ -187,9 +187,10 @@ def standard_errors(fit: Fit, x, *, case_weights=None, ci_prob: float = 0.95) ->
         doubts(fit, np.sqrt(np.diagonal(covariance))[:k], spread.undetermined(), ci_prob),
         ci_prob,
     )
-    said = [f"component {c}: {'; '.join(why)}" for c, why in enumerate(found.doubts) if why]
+    said = [f"{c} ({'; '.join(why)})" for c, why in enumerate(found.doubts) if why]
     if said:
-        warnings.warn(f"Wald intervals are not to be trusted for {', and for '.join(said)}; see bg.bootstrap",
+        components = "component" if len(said) == 1 else "components"
+        warnings.warn(f"Wald intervals are not to be trusted for {components} {', '.join(said)}; see bg.bootstrap",
                       UserWarning, stacklevel=2)  # fmt: skip
     return found
 
