@@ -26,8 +26,8 @@ Rooms, each may import those before it
     ``tape``      small graphs as lists of instructions for one compiled loop: a program, and how it is written
     ``ppl``       the PyMC language: distributions, the mixture's Op, declarations, traces
     ``fit``       point estimates: EM, starts, MAP of any story; their standard errors
-    ``draws``     what a posterior says: labels, summary, diagnose, membership, densities with bands, missing cells,
-                  sensitivity
+    ``draws``     what a posterior says: labels, summary, diagnose, membership, uncertain rows, densities with bands,
+                  missing cells, sensitivity, predictive checks
     ``engines``   posterior draws: NUTS, Gibbs and Laplace; ``engines.density`` has the stories' log densities, and
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``resampling``  bootstrap and jackknife of point estimates
@@ -62,9 +62,11 @@ _HOMES = {
     "LKJCorrelation": "ppl",
     "MarginalGaussianMixture": "ppl",
     "Mixture": "mixture",
+    "PredictiveCheck": "draws",
     "Wishart": "ppl",
     "as_table": "data",
     "bootstrap": "resampling",
+    "by_feature": "draws",
     "calibrate": "calibration",
     "compare": "comparison",
     "concentration": "ppl",
@@ -73,6 +75,7 @@ _HOMES = {
     "density_levels": "draws",
     "diagnose": "draws",
     "e_step": "kernel",
+    "extend": "engines",
     "family": "families",
     "fit_map": "fit",
     "fit_mle": "fit",
@@ -85,9 +88,11 @@ _HOMES = {
     "plot_comparison": "plots",
     "plot_components": "plots",
     "plot_membership": "plots",
+    "plot_predictive_check": "plots",
     "plot_prior": "plots",
     "plot_ranks": "plots",
     "positive": "ppl",
+    "predictive_check": "draws",
     "predictive_density": "draws",
     "predictive_quantile": "draws",
     "prior": "priors",
@@ -97,6 +102,7 @@ _HOMES = {
     "sensitivity": "draws",
     "standard_errors": "fit",
     "summary": "draws",
+    "uncertain": "draws",
 }
 _ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors",
           "resampling")  # fmt: skip

@@ -1,6 +1,7 @@
 """What a posterior says: labels, summary, diagnosis, memberships. Functions of a DataTree, wherever it came from."""
 
 from bayesgmm.draws.affinity import match
+from bayesgmm.draws.check import PredictiveCheck, predictive_check
 from bayesgmm.draws.densities import predictive_density, predictive_quantile
 from bayesgmm.draws.diagnose import Diagnosis, diagnose
 from bayesgmm.draws.features import by_feature
@@ -12,9 +13,11 @@ from bayesgmm.draws.regions import density_levels, highest_density
 from bayesgmm.draws.report import label_report
 from bayesgmm.draws.sensitivity import sensitivity
 from bayesgmm.draws.summary import summary
+from bayesgmm.draws.uncertain import uncertain
 
 __all__ = [
     "Diagnosis",
+    "PredictiveCheck",
     "by_feature",
     "density_levels",
     "diagnose",
@@ -26,9 +29,11 @@ __all__ = [
     "mean_mixture",
     "membership",
     "mixture_at",
+    "predictive_check",
     "predictive_density",
     "predictive_quantile",
     "relabel",
     "sensitivity",
     "summary",
+    "uncertain",
 ]

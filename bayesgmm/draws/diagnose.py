@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from bayesgmm.draws.groups import agreeing, recorded_masses
 from bayesgmm.draws.invariants import n_rows, quantities
 from bayesgmm.draws.labels import relabel
 from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
+from bayesgmm.draws.stacking import Stacked, predictive_weights
 from bayesgmm.draws.verdicts import (
     DIFFERENT_MODES,
     DIVERGENCES,
@@ -51,16 +52,25 @@ class Diagnosis:
     table : pandas.DataFrame
         A row a quantity: ``kind`` ("label-invariant" or "component"), ``r_hat``, ``ess_bulk``, ``ess_tail``;
         NaN for what does not vary.
+    modes : pandas.DataFrame or None
+        Of chains in different modes, a row a mode: ``chains``, a tuple of their numbers; ``mass``, the share of the
+        posterior, and ``mass_se``; ``predictive_weight``, by stacking, which is no mass. NaN for what is unknown.
     """
 
     verdict: str
     text: str
     table: object
+    modes: object = None
 
     @property
     def ok(self) -> bool:
         """Whether the draws may be used as they are or, after label switching, as `relabel` returns them."""
         return self.verdict in (SOUND, LABEL_SWITCHING)
+
+    @property
+    def labels_hold(self) -> bool:
+        """Whether single components may be spoken of; if not, `text` says why, and what may be."""
+        return self.verdict != LABELS_UNCERTAIN
 
     def __str__(self) -> str:
         return f"{self.verdict}: {self.text}"
@@ -83,6 +93,7 @@ class _Findings:
     pareto_k: float
     groups: np.ndarray  # (C,): chains that agree with each other have the same number
     masses: list[tuple[float, float]] | None  # the share of each group of chains, and its standard error
+    stacked: Stacked | None = None  # the predictive weight of each group of chains
     r_hat_wanted = R_HAT
 
     @property
@@ -136,7 +147,9 @@ def diagnose(draws) -> Diagnosis:
     (`invariants.quantities`). R-hat is the rank-normalised split one,
     the larger of bulk and folded. What never varies is left out. One chain is judged by its own two halves. Of chains
     in different modes, `sample` has recorded the masses, by bridge sampling within each; they are "unknown" where it
-    could not tell, or where draws came from elsewhere.
+    could not tell, or where draws came from elsewhere. Beside them stand predictive weights, by stacking: how to weigh
+    the modes' predictions where they are used together, for which the group ``log_likelihood`` is needed. They are no
+    posterior masses.
 
     Parameters
     ----------
@@ -154,7 +167,7 @@ def diagnose(draws) -> Diagnosis:
     References
     ----------
     Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021) for R-hat, the effective sample sizes and thresholds;
-    Betancourt (2016) for the energy; bridge sampling: Meng & Wong (1996).
+    Betancourt (2016) for the energy; bridge sampling: Meng & Wong (1996); stacking: Yao, Vehtari & Gelman (2022).
 
     Examples
     --------
@@ -167,7 +180,11 @@ def diagnose(draws) -> Diagnosis:
     """
     findings = _findings(draws)
     verdict = _verdict(findings)
-    return Diagnosis(verdict, explain(verdict, findings), findings.table)
+    modes = None
+    if verdict == DIFFERENT_MODES:
+        findings = replace(findings, stacked=predictive_weights(draws, findings.groups))
+        modes = _modes(findings)
+    return Diagnosis(verdict, explain(verdict, findings), findings.table, modes)
 
 
 def _findings(draws) -> _Findings:
@@ -198,6 +215,20 @@ def _findings(draws) -> _Findings:
         groups=groups,
         masses=recorded_masses(draws, groups),
     )
+
+
+def _modes(found: _Findings):
+    import pandas as pd
+
+    n = found.groups.max() + 1
+    masses = np.full((n, 2), np.nan) if found.masses is None else np.array(found.masses)
+    columns = {
+        "chains": [tuple(np.flatnonzero(found.groups == g).tolist()) for g in range(n)],
+        "mass": masses[:, 0],
+        "mass_se": masses[:, 1],
+        "predictive_weight": np.full(n, np.nan) if found.stacked is None else found.stacked.weights,
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(n, name="mode"))
 
 
 def _energy(stats) -> float:

@@ -59,6 +59,14 @@ def n_rows(draws) -> float:
     return next((float(g.sizes["obs"]) for g in groups if g is not None and "obs" in g.sizes), np.inf)
 
 
+def case_weights(draws, n_rows: int) -> np.ndarray | None:
+    """How often each of the rows counts (N,), or None if the draws do not say, or say it of other rows."""
+    constants = group_of(draws, "constant_data")
+    if constants is None or "case_weights" not in constants or constants["case_weights"].shape != (n_rows,):
+        return None
+    return constants["case_weights"].values
+
+
 def overall_moments(mixtures: MixtureDraws) -> tuple[np.ndarray, np.ndarray]:
     """Mean (M, D) and covariance (M, D, D) of each draw's whole mixture."""
     weights = mixtures.weights

@@ -18,8 +18,8 @@ import numpy as np
 from bayesgmm.draws import allocations
 from bayesgmm.draws.affinity import as_draws, gains, match
 from bayesgmm.draws.confidence import confidence
-from bayesgmm.draws.invariants import log_density, log_likelihood, observed_rows, overall_moments
-from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
+from bayesgmm.draws.invariants import case_weights, log_density, log_likelihood, observed_rows, overall_moments
+from bayesgmm.draws.mixtures import MixtureDraws, read
 from bayesgmm.draws.permute import permute, with_statistic
 from bayesgmm.draws.responsibilities import Responsibilities, some_rows
 from bayesgmm.kernel import best_orders
@@ -173,7 +173,8 @@ def _by_rows(draws, mixtures: MixtureDraws, rows: np.ndarray, method: str, refer
         labels, reference = _labels(reference, len(rows), mixtures.n_components)[chosen], None
     mixture, own, origin = _reference(draws, mixtures, reference)
     affinity = gains(mixtures, mixture)
-    r = Responsibilities.of(mixtures, rows[chosen], _case_weights(draws, len(rows), chosen))
+    weights = case_weights(draws, len(rows))
+    r = Responsibilities.of(mixtures, rows[chosen], None if weights is None else weights[chosen])
     attributes = {"labelling": method, "labelling_reference": origin if labels is None else "labels of the rows",
                   "labelling_rows": f"{len(chosen)} of {len(rows)}"}  # fmt: skip
     if method == "ecr-pivot":
@@ -222,10 +223,3 @@ def _labels(labels, n_rows: int, n_components: int) -> np.ndarray:
         raise ValueError(f"reference must be a Mixture, or {n_rows} whole numbers from 0 to {n_components - 1}: the "
                          f"label of each row; it has the shape {labels.shape} and type {labels.dtype}")  # fmt: skip
     return labels
-
-
-def _case_weights(draws, n_rows: int, chosen: np.ndarray) -> np.ndarray | None:
-    constants = group_of(draws, "constant_data")
-    if constants is None or "case_weights" not in constants or constants["case_weights"].shape != (n_rows,):
-        return None
-    return constants["case_weights"].values[chosen]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from bayesgmm.draws.invariants import observed_rows
@@ -68,10 +70,10 @@ def membership(draws, x=None, *, ci_prob: float = 0.95, missing: str = "raise"):
     if not 0 < ci_prob < 1:
         raise ValueError(f"ci_prob must be strictly between 0 and 1, not {ci_prob}")
     mixtures = read(draws)
-    rows, obs = _own_rows(draws, mixtures) if x is None else _new_rows(x, mixtures, missing)
+    rows, obs = points(draws, mixtures, x, missing)
     found = _by_blocks(rows, mixtures, new=x is not None, ci_prob=ci_prob)
     arrays = {name: (("obs", "component"), values) for name, values in found.items()}
-    arrays["entropy"] = ("obs", _entropy(found["probability"]))
+    arrays["entropy"] = ("obs", entropy(found["probability"]))
     coords = {"obs": obs, "component": np.arange(mixtures.n_components)}
     return xr.Dataset(arrays, coords, {"ci_prob": ci_prob, "new_points": int(x is not None)})
 
@@ -79,9 +81,7 @@ def membership(draws, x=None, *, ci_prob: float = 0.95, missing: str = "raise"):
 def _by_blocks(rows: np.ndarray, mixtures: MixtureDraws, **how) -> dict[str, np.ndarray]:
     k = mixtures.n_components
     found = {name: np.empty((len(rows), k)) for name in ("probability", "mean", "lower", "upper")}
-    step = max(1, _BLOCK // (len(mixtures) * k))
-    for start in range(0, len(rows), step):
-        block = slice(start, start + step)
+    for block in row_blocks(len(rows), mixtures):
         for name, values in _block(rows[block], mixtures, **how).items():
             found[name][block] = values
     return found
@@ -91,21 +91,42 @@ def _block(x: np.ndarray, mixtures: MixtureDraws, *, new: bool, ci_prob: float) 
     """What `membership` says of some rows: (n, K) each."""
     log_prob, r = mixtures.log_prob(x, responsibilities=True)
     mean = r.mean(axis=0)
-    probability = _predictive(r, log_prob) if new else mean
+    probability = np.einsum("mn,mnk->nk", told_by(log_prob), r) if new else mean
     tail = 0.5 * (1.0 - ci_prob)
     lower, upper = np.quantile(r, [tail, 1.0 - tail], axis=0, overwrite_input=True)
     return {"probability": probability, "mean": mean, "lower": lower, "upper": upper}
 
 
-def _predictive(r: np.ndarray, log_prob: np.ndarray) -> np.ndarray:
-    """E[π_k N_k(x)] / E[p(x)] (n, K): responsibilities averaged with weights p(x | draw), relative to their largest."""
+def row_blocks(n_rows: int, mixtures: MixtureDraws) -> Iterator[slice]:
+    """Rows so few at a time that draws × rows × K numbers fit."""
+    step = max(1, _BLOCK // (len(mixtures) * mixtures.n_components))
+    for start in range(0, n_rows, step):
+        yield slice(start, start + step)
+
+
+def told_by(log_prob: np.ndarray) -> np.ndarray:
+    """What a new point says of the draws: weights ∝ p(x | draw) (M, n), which sum to one over draws.
+
+    Responsibilities averaged with them are E[π_k N_k(x)] / E[p(x)].
+    """
     weights = np.exp(log_prob - log_prob.max(axis=0))
-    weights /= weights.sum(axis=0)
-    return np.einsum("mn,mnk->nk", weights, r)
+    return weights / weights.sum(axis=0)
 
 
-def _entropy(p: np.ndarray) -> np.ndarray:
-    return -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=1)
+def entropy(p: np.ndarray) -> np.ndarray:
+    """−Σ_k p_k log p_k of the last axis, in nats.
+
+    Examples
+    --------
+    >>> entropy(np.array([[0.5, 0.5], [1.0, 0.0]])).round(3)
+    array([0.693, 0.   ])
+    """
+    return 0.0 - (p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1)
+
+
+def points(draws, mixtures: MixtureDraws, x=None, missing: str = "raise") -> tuple[np.ndarray, np.ndarray]:
+    """The rows (N, D) asked about, new ones or the posterior's own, and their labels (N,)."""
+    return _own_rows(draws, mixtures) if x is None else _new_rows(x, mixtures, missing)
 
 
 def _own_rows(draws, mixtures: MixtureDraws):

@@ -7,7 +7,6 @@ import numpy as np
 from bayesgmm.draws.diagnose import diagnose
 from bayesgmm.draws.invariants import quantities
 from bayesgmm.draws.mixtures import DIMS, named, posterior_of, read
-from bayesgmm.draws.verdicts import LABELS_UNCERTAIN
 
 _LEFT_OUT = "The table leaves those out (var_names=['weights', 'means', 'covariances'] shows them)."
 
@@ -61,7 +60,7 @@ def summary(draws, *, var_names=None, ci_prob: float | None = None):
     from bayesgmm.draws.frame import VerdictFrame
 
     found = diagnose(draws)
-    components = var_names is not None or found.verdict != LABELS_UNCERTAIN
+    components = var_names is not None or found.labels_hold
     if components:
         plain, text = parameter_table(draws, var_names=var_names, ci_prob=ci_prob), found.text
     else:

@@ -83,16 +83,26 @@ def _divergent(found) -> str:
 
 
 def _modes(found) -> str:
-    parts, masses = [], found.masses
+    parts, masses, stacked = [], found.masses, found.stacked
     for g in range(found.groups.max() + 1):
         chains = ", ".join(map(str, np.flatnonzero(found.groups == g)))
         share = "unknown" if masses is None else f"{masses[g][0]:.1%} ± {masses[g][1]:.1%}"
-        parts.append(f"chain{'s' if ',' in chains else ''} {chains}: mass {share}")
+        weight = "unknown" if stacked is None else f"{stacked.weights[g]:.1%}"
+        parts.append(f"chain{'s' if ',' in chains else ''} {chains}: mass {share}, predictive weight {weight}")
     weighed = "" if masses is None else " (by bridge sampling within each)"
     r_hat, where = found.worst("label-invariant")
     return (f"The chains are in different modes, and none has crossed: {'; '.join(parts)}{weighed}. "
             f"{_sentence(where)[:-1]} has R-hat {r_hat:.3f}. Pooled draws count modes by chains, not by their masses: "
-            "do not use them as they are. Sample from other seeds, and look at the modes one by one.")  # fmt: skip
+            "do not use them as they are. Sample from other seeds, and look at the modes one by one. "
+            f"{_stacking(stacked)}")  # fmt: skip
+
+
+def _stacking(stacked) -> str:
+    if stacked is None:
+        return "Predictive weights need the group log_likelihood (bayesgmm.extend adds it)."
+    rough = f"; {stacked.rough} of those densities are rough, by Pareto's k" if stacked.rough else ""
+    return ("Predictive weights are no masses: they say how to weigh the modes' predictions, by stacking of the "
+            f"densities of rows left out{rough}.")  # fmt: skip
 
 
 def _pareto(found) -> str:

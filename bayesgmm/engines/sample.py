@@ -53,8 +53,8 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
         Groups ``posterior`` (weights, means, covariances, and the free variables), ``sample_stats`` (with the
         ``permutation`` that matched the labels), ``observed_data``, ``constant_data`` (the prior's constants),
         ``log_likelihood`` (chain, draw, obs) while draws × N is at most 2·10⁷, and ``log_prior``, variable by
-        variable, where the story declares its prior: `arviz.psense_summary` needs the two. Attributes say how it
-        was made.
+        variable, where the story declares its prior: `arviz.psense_summary` needs the two. `bayesgmm.extend` adds
+        them to other draws, and predictions. Attributes say how it was made.
         ``sample_stats`` holds the log posterior density on the unconstrained scale, Jacobian included: ``logp`` by
         NUTS, ``lp`` by Gibbs.
 
@@ -111,37 +111,19 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     if "incomplete" in tree.attrs:
         warnings.warn(f"sampling was interrupted: {tree.attrs['kept']} are kept, marked incomplete", stacklevel=2)
     tree.attrs["engine_reason"] = _AUTO if engine == "auto" else f"{engine}: asked for"
-    return relabel(_with_log_prior(_with_log_likelihood(tree), model))
+    return relabel(_with_logs(tree, model))
 
 
-def _with_log_likelihood(tree):
+def _with_logs(tree, model):
+    """The draws with ``log_likelihood`` and ``log_prior``, where the one is not too large and the other is declared."""
     import xarray as xr
 
-    from bayesgmm.draws.mixtures import read
+    from bayesgmm.engines.extend import log_likelihood, log_prior
 
-    x, posterior = tree["observed_data"]["x"], tree["posterior"]
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"], x.sizes["obs"])
-    if shape[0] * shape[1] * shape[2] > MOST_LOG_LIKELIHOOD:
-        return tree
-    values = read(tree).log_prob(x.values).reshape(shape)
-    if "case_weights" in tree["constant_data"]:
-        values = values * tree["constant_data"]["case_weights"].values
-    coords = {"chain": posterior["chain"], "draw": posterior["draw"], "obs": x["obs"]}
-    tree["log_likelihood"] = xr.DataTree(xr.Dataset({"x": (("chain", "draw", "obs"), values)}, coords=coords))
-    return tree
-
-
-def _with_log_prior(tree, model):
-    import xarray as xr
-
-    from bayesgmm.ppl.declaration import declaration
-
-    known, posterior = declaration(model), tree["posterior"]
-    if known is None:
-        return tree
-    drawn = [posterior[name].values for name in ("weights", "means", "covariances")]
-    hyper = known.prior.hyper({name: v.values for name, v in posterior.data_vars.items()}, known.family)
-    parts = known.prior.log_parts(*drawn, known.family, **hyper)
-    coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
-    tree["log_prior"] = xr.DataTree(xr.Dataset({n: (("chain", "draw"), v) for n, v in parts.items()}, coords=coords))
+    sizes = {**tree["posterior"].sizes, **tree["observed_data"].sizes}
+    if sizes["chain"] * sizes["draw"] * sizes["obs"] <= MOST_LOG_LIKELIHOOD:
+        tree["log_likelihood"] = xr.DataTree(log_likelihood(tree))
+    prior = log_prior(tree, model)
+    if prior is not None:
+        tree["log_prior"] = xr.DataTree(prior)
     return tree

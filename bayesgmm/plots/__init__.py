@@ -4,6 +4,7 @@ The only room that imports matplotlib. Nothing here changes matplotlib's global 
 """
 
 from .calibration import plot_calibration
+from .checks import plot_predictive_check
 from .comparison import plot_comparison
 from .components import plot_components
 from .diagnostics import plot_ranks, plot_trace
@@ -18,6 +19,7 @@ __all__ = [
     "plot_comparison",
     "plot_components",
     "plot_membership",
+    "plot_predictive_check",
     "plot_prior",
     "plot_ranks",
     "plot_trace",

@@ -12,7 +12,7 @@ from bayesgmm.mixture import Mixture
 from .density import N_DRAWS as DENSITY_DRAWS
 from .density import draw_density
 from .reading import Subject, best_features, mixture_of, shares, subject
-from .style import INK, component_colors, halo, legend, look, new_axes
+from .style import INK, component_colors, doubt, halo, legend, look, new_axes
 
 ELLIPSES = 60
 MOST_MARKERS = 20_000
@@ -25,7 +25,8 @@ def plot_components(fit_or_draws, x=None, *, mle=None, features=None, level=0.9,
 
     For two features: points in the colour of their most probable component (cells of counts instead, for more than
     20 000), a thin ellipse for each of 60 posterior draws, a bold one at the posterior mean, the MLE's dashed.
-    More features: the pair in `features`. One feature: histogram, rug, and densities with a credible band.
+    More features: the pair in `features`. One feature: histogram, rug, and densities with a credible band. Where labels
+    are uncertain (`bayesgmm.diagnose`), the figure says so.
 
     Parameters
     ----------
@@ -73,6 +74,8 @@ def plot_components(fit_or_draws, x=None, *, mle=None, features=None, level=0.9,
     own, ax = ax is None, new_axes((6.4, 5.0))[0, 0] if ax is None else ax
     handles = (draw_density if len(shown) == 1 else _draw_plane)(ax, what, mle, shown, level)
     legend(ax, handles, own=own)
+    if what.sample is not None:
+        doubt(ax, fit_or_draws, own=own)
     return ax
 
 

@@ -11,7 +11,7 @@ from bayesgmm.draws.membership import membership
 from bayesgmm.draws.mixtures import MixtureDraws, from_arrays, read
 
 from .reading import rows_in
-from .style import INK, component_colors, legend, look, new_axes
+from .style import INK, component_colors, doubt, legend, look, new_axes
 
 #: Points evaluated and drawn; of more, a fixed random choice.
 MOST_POINTS = 2000
@@ -25,7 +25,8 @@ def plot_membership(draws, x=None, *, component=None, scatter=False, ci_prob=0.9
 
     Points stand in the order of P(Z = k | x); a bar (a ribbon, for more than 120 points) is the equal-tailed interval
     of the responsibility over the posterior. Points whose whole interval lies within 0.005 of 0 or of 1 are counted
-    below the axis, not drawn, so that the uncertain ones have room.
+    below the axis, not drawn, so that the uncertain ones have room. Where labels are uncertain (`bayesgmm.diagnose`), the
+    figure says so.
 
     Parameters
     ----------
@@ -81,6 +82,7 @@ def plot_membership(draws, x=None, *, component=None, scatter=False, ci_prob=0.9
         _draw_scatter(axes[-1], found, rows, mixtures.features, colors, shown[-1])
     named = range(mixtures.n_components) if scatter else ()
     legend(axes[0], _handles(shown, colors, ci_prob, named), own=own, n_columns=4)
+    doubt(axes[0], draws, own=own)
     return axes if len(axes) > 1 else axes[0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib
 import numpy as np
@@ -11,6 +12,8 @@ from matplotlib import colors as mpl_colors
 from matplotlib import patheffects
 from matplotlib import pyplot as plt
 from matplotlib.transforms import ScaledTranslation
+
+from bayesgmm.draws.diagnose import diagnose
 
 #: Colours of components 0, 1, 2, …. Six of Okabe & Ito's, the most distant ones first (their yellow is lost on white
 #: and their black is the ink); then a dark red, indigo, olive and brown, told apart by lightness as well as hue.
@@ -165,6 +168,19 @@ def legend(ax, handles, *, own: bool, n_columns: int = 3):
     below = ax.transAxes + ScaledTranslation(0.0, -40.0 / 72.0, ax.figure.dpi_scale_trans)
     place = dict(loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=below)
     return ax.legend(handles=handles, **place, ncols=2, fontsize=7.5, borderaxespad=0.0, columnspacing=1.2)
+
+
+def doubt(ax, draws, *, own: bool) -> None:
+    """Say on a figure of single components, in the words of the verdict, if their labels are uncertain."""
+    found = diagnose(draws)
+    if found.labels_hold:
+        return
+    if own:
+        characters = int(ax.figure.get_figwidth() * 15)
+        text = fill(str(found), characters).replace(found.verdict, found.verdict.capitalize(), 1)
+        ax.figure.suptitle(text, fontsize=8.0, color=ALERT)
+    else:
+        ax.set_title(f"{found.verdict}: see diagnose(draws)\n{ax.get_title()}".rstrip(), color=ALERT)
 
 
 def halo(width: float = 2.0) -> list:

@@ -60,7 +60,8 @@ def test_a_chain_in_another_mode_is_told_apart(seed):
     for draws in (stuck, relabel(stuck)):
         found = diagnose(draws)
         assert (found.verdict, found.ok) == ("different modes", False)
-        assert "chains 0, 1, 3: mass unknown; chain 2: mass unknown" in found.text
+        unknown = "mass unknown, predictive weight unknown"
+        assert f"chains 0, 1, 3: {unknown}; chain 2: {unknown}" in found.text
 
 
 @pytest.mark.parametrize("seed", SEEDS)
