@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -60,15 +62,16 @@ def plot_predictive_check(draws, *, features=None, seed=0, ax=None):
     >>> plt.close(axes[0].figure)
     """
     check = draws if isinstance(draws, PredictiveCheck) else predictive_check(draws, seed=seed)
+    together = set(check.table["feature"]) - set(check.pictures)
     if ax is not None:
-        _draw_levels(ax, check.levels, _surprises(check.table, "all"))
+        _draw_levels(ax, check.levels, _surprises(check.table, together))
         legend(ax, _handles(), own=False)
         return ax
     shown = _shown(check, features)
     axes = _panels(len(shown) + 1)
     for panel, name in zip(axes, shown):
-        _draw_feature(panel, check.pictures[name], name, _surprises(check.table, name))
-    _draw_levels(axes[-1], check.levels, _surprises(check.table, "all"))
+        _draw_feature(panel, check.pictures[name], name, _surprises(check.table, [name]))
+    _draw_levels(axes[-1], check.levels, _surprises(check.table, together))
     legend(axes[0], _handles(), own=True)
     return axes
 
@@ -95,10 +98,11 @@ def _panels(n: int) -> np.ndarray:
     return axes[:n]
 
 
-def _surprises(table, feature: str) -> list[str]:
-    """Statistics of a feature that are in the tails."""
-    found = table[(table["feature"] == feature) & (table["p"] < _SMALL)]
-    return found.sort_values("p", kind="stable")["statistic"].tolist()
+def _surprises(table, features) -> list[str]:
+    """Statistics of some features that are in the tails."""
+    found = table[table["feature"].isin(features) & (table["p"] < _SMALL)]
+    pairs = np.where(found["statistic"] == "correlation", " of " + found["feature"], "")
+    return (found["statistic"] + pairs).loc[found["p"].sort_values(kind="stable").index].tolist()
 
 
 def _draw_feature(ax, picture: Picture, name: str, surprises) -> None:
@@ -107,7 +111,7 @@ def _draw_feature(ax, picture: Picture, name: str, surprises) -> None:
     ax.stairs(picture.observed, picture.edges, color=INK, lw=1.2, baseline=None)
     ax.set(xlabel=name, ylabel=f"density (per unit of {name})", xlim=(picture.edges[0], picture.edges[-1]))
     ax.set_ylim(bottom=0.0)
-    _title(ax, name, surprises)
+    _title(ax, surprises)
 
 
 def _draw_levels(ax, levels: Levels, surprises) -> None:
@@ -118,7 +122,7 @@ def _draw_levels(ax, levels: Levels, surprises) -> None:
     ax.axhline(0.0, color=PALE, lw=0.7)
     ax.plot(z, observed.mean(axis=0), color=INK, lw=1.4)
     ax.set(xlabel="probability of a region of highest density", ylabel="share of rows within, less it", xlim=(0, 1))
-    _title(ax, "density, all features", surprises)
+    _title(ax, surprises)
 
 
 def _below(levels: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -126,12 +130,11 @@ def _below(levels: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.stack([np.searchsorted(np.sort(u), z, side="right") / len(u) for u in levels])
 
 
-def _title(ax, name: str, surprises) -> None:
-    if not surprises:
-        ax.set_title(name)
-        return
-    more = f" and {len(surprises) - 2} more" if len(surprises) > 2 else ""
-    ax.set_title(f"{name}\nnot as predicted: {', '.join(surprises[:2])}{more}", color=ALERT, fontsize=8.5)
+def _title(ax, surprises) -> None:
+    if surprises:
+        more = f" and {len(surprises) - 2} more" if len(surprises) > 2 else ""
+        named = fill(f"{', '.join(surprises[:2])}{more}", 48)
+        ax.set_title(f"not as predicted:\n{named}", color=ALERT, fontsize=8.5)
 
 
 def _handles() -> list:

@@ -9,7 +9,7 @@ from bayesgmm.draws.mixtures import named, posterior_of, read
 
 from .names import plain_name, titled
 from .reading import best_features, varies
-from .style import ALERT, CHAINS, INK, WASH, look
+from .style import ALERT, CHAINS, INK, WASH, doubt, look
 
 #: ArviZ's own limit on the panels of one figure is 40.
 MOST_PANELS = 40
@@ -66,7 +66,7 @@ def plot_ranks(draws, var_names=("weights", "means"), **options):
     visuals |= settings.pop("visuals", {})
     collection = az.plot_rank(posterior, labeller=_labeller(), visuals=visuals, backend="matplotlib", **settings)
     _plain_p_values(collection)
-    return _finished(collection, posterior["posterior"]["chain"].values, "rank among all draws, as a share")
+    return _finished(collection, draws, posterior["posterior"], "rank among all draws, as a share")
 
 
 @look()
@@ -113,7 +113,7 @@ def plot_trace(draws, var_names=("weights", "means"), **options):
                "divergence": {"color": ALERT}}  # fmt: skip
     visuals |= settings.pop("visuals", {})
     collection = az.plot_trace(posterior, labeller=_labeller(), visuals=visuals, backend="matplotlib", **settings)
-    return _finished(collection, posterior["posterior"]["chain"].values, "draw")
+    return _finished(collection, draws, posterior["posterior"], "draw")
 
 
 def _chosen(draws, var_names):
@@ -190,8 +190,9 @@ def _labeller():
     return Plain()
 
 
-def _finished(collection, chains, x_name: str):
+def _finished(collection, draws, posterior, x_name: str):
     """Room for the titles, one name for the horizontal axes, and a legend of the chains over the panels."""
+    chains = posterior["chain"].values
     figure = collection.viz["figure"].item()
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
     for ax in figure.axes:
@@ -199,7 +200,9 @@ def _finished(collection, chains, x_name: str):
         ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     figure.supxlabel(x_name, fontsize=9.0, color=INK)
     handles = [Line2D([], [], color=CHAINS[i % len(CHAINS)], label=f"chain {c}") for i, c in enumerate(chains)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(8, len(handles)))
+    heading = figure.legend(handles=handles, loc="outside upper center", ncols=min(8, len(handles)))
+    if "component" in posterior.dims:
+        doubt(figure.axes[0], draws, own=True, heading=heading)
     return collection
 
 

@@ -25,8 +25,8 @@ def plot_membership(draws, x=None, *, component=None, scatter=False, ci_prob=0.9
 
     Points stand in the order of P(Z = k | x); a bar (a ribbon, for more than 120 points) is the equal-tailed interval
     of the responsibility over the posterior. Points whose whole interval lies within 0.005 of 0 or of 1 are counted
-    below the axis, not drawn, so that the uncertain ones have room. Where labels are uncertain (`bayesgmm.diagnose`), the
-    figure says so.
+    below the axis, not drawn, so that the uncertain ones have room. Where labels are uncertain (`bayesgmm.diagnose`),
+    the figure says so.
 
     Parameters
     ----------

@@ -170,14 +170,20 @@ def legend(ax, handles, *, own: bool, n_columns: int = 3):
     return ax.legend(handles=handles, **place, ncols=2, fontsize=7.5, borderaxespad=0.0, columnspacing=1.2)
 
 
-def doubt(ax, draws, *, own: bool) -> None:
-    """Say on a figure of single components, in the words of the verdict, if their labels are uncertain."""
+def doubt(ax, draws, *, own: bool, heading=None) -> None:
+    """Say on a figure of single components, in the words of the verdict, if their labels are uncertain.
+
+    Above the panels of a figure of our own, or over the `heading` if a legend is there; in a line of the title of Axes
+    that somebody gave.
+    """
     found = diagnose(draws)
     if found.labels_hold:
         return
-    if own:
-        characters = int(ax.figure.get_figwidth() * 15)
-        text = fill(str(found), characters).replace(found.verdict, found.verdict.capitalize(), 1)
+    text = fill(found.verdict.capitalize() + ": " + found.text, int(ax.figure.get_figwidth() * 15))
+    if heading is not None:
+        heading.set_title(text, prop={"size": 8.0})
+        heading.get_title().set(color=ALERT, ha="center", ma="center")
+    elif own:
         ax.figure.suptitle(text, fontsize=8.0, color=ALERT)
     else:
         ax.set_title(f"{found.verdict}: see diagnose(draws)\n{ax.get_title()}".rstrip(), color=ALERT)
