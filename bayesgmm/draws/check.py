@@ -232,11 +232,11 @@ def _spread(n: int, most: int) -> np.ndarray:
 
 
 def _bins(data: np.ndarray) -> list[np.ndarray]:
-    """Edges of a histogram of each feature, which reach a tenth beyond the data."""
+    """Edges of a histogram of each feature, which reach a little beyond the data."""
     found = []
     for values in data[0].T:
         low, high = values.min(), values.max()
-        beyond = 0.1 * (high - low) or 1.0
+        beyond = 0.07 * (high - low) or 1.0
         n = len(np.histogram_bin_edges(values, "fd")) if high > low else 0
         found.append(np.linspace(low - beyond, high + beyond, int(np.clip(1.2 * n, _LEAST_BINS, _MOST_BINS)) + 1))
     return found
