@@ -64,7 +64,7 @@ def traces(ax, draws, title):
 
 # %%
 x = two_groups(80, apart=2.2, seed=1)
-draws = bg.sample(finite_mixture(x, 2), seed=1, progress=False)
+draws = bg.sample(finite_mixture(x, 2), seed=4, progress=False)
 
 figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.0), sharey=True, layout="constrained")
 traces(axes[0], as_sampled(draws), "as they were sampled")
@@ -110,6 +110,16 @@ def print_shares(draws):
 
 
 print_shares(draws)
+
+# %% [markdown]
+# With labels settled, rows can be asked about. Which of them belong to nobody in particular, and why? The entropy of a
+# row's label has two parts: components **overlap** there, or the **parameters** are not known well enough to say. Only
+# the second would go away with more rows:
+
+# %%
+rows = bg.uncertain(draws)
+rows["x"] = x[rows.index, 0]
+rows[["x", "component", "probability", "lower", "upper", "from_overlap", "from_parameters", "cause"]].head(6).round(2)
 
 # %% [markdown]
 # ## 2. Labels that mean nothing
@@ -174,6 +184,16 @@ ax.plot(grid, np.mean(density, axis=0), label="posterior mean")
 ax.plot(y[:, 0], np.zeros(len(y)), "|", color="0.2", ms=12)
 ax.set(xlabel="x", ylabel="density", ylim=(0, None))
 _ = ax.legend(fontsize=8)
+
+# %% [markdown]
+# Whether that density describes the rows is a question without labels, too. Data sets drawn from the posterior look like
+# the data (a histogram within the band, and the share of rows in regions of high density as it ought to be): two
+# components do no harm here, they only have no names.
+
+# %%
+check = bg.predictive_check(unclear, seed=1)
+print(check)
+_ = bg.plot_predictive_check(check)
 
 # %% [markdown]
 # If a component has a meaning of its own, such as "the left one", ask for that: `relabel(draws, method="order")` sorts
