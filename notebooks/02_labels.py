@@ -186,8 +186,8 @@ ax.set(xlabel="x", ylabel="density", ylim=(0, None))
 _ = ax.legend(fontsize=8)
 
 # %% [markdown]
-# Whether that density describes the rows is a question without labels, too. Data sets drawn from the posterior look like
-# the data (a histogram within the band, and the share of rows in regions of high density as it ought to be): two
+# Whether that density describes the rows is a question without labels, too. Data sets drawn from the posterior look
+# like the data (a histogram within the band, and the share of rows in regions of high density as it ought to be): two
 # components do no harm here, they only have no names.
 
 # %%

@@ -10,6 +10,7 @@ import numpy as np
 from bayesgmm.draws.impute import impute
 from bayesgmm.draws.invariants import case_weights, observed_rows
 from bayesgmm.draws.mixtures import MixtureDraws, from_arrays, read
+from bayesgmm.draws.regions import levels_among
 from bayesgmm.draws.replicate import replicates
 from bayesgmm.draws.statistics import DISTANCE, of_features, of_levels, of_pairs
 
@@ -170,8 +171,7 @@ def _with_levels(observed: _Seen, replicated: _Seen, few: MixtureDraws) -> Level
     """The levels of rows; what is said of them joins the numbers that were seen."""
     average = few.take(_spread(len(few), _DENSITIES))
     at, told = (_log_predictive(seen.rows, average) for seen in (observed, replicated))
-    pool = np.sort(told, axis=None)
-    levels = Levels(*(1.0 - np.searchsorted(pool, values) / pool.size for values in (at, told)))
+    levels = Levels(*(levels_among(values, told.ravel()) for values in (at, told)))
     for seen, values, u in ((observed, at, levels.observed), (replicated, told, levels.replicated)):
         seen.numbers.update(of_levels(u) | {("lowest log density", "all"): values.min(axis=1)})
     return levels
