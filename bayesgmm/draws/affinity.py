@@ -63,7 +63,34 @@ def match(mixtures, reference: Mixture) -> np.ndarray:
     array([[1, 0]])
     """
     mixtures = as_draws(mixtures)
+    if mixtures.n_components != reference.n_components:
+        numbers = f"{mixtures.n_components} and {reference.n_components}"
+        raise ValueError(f"components can only be matched between mixtures with the same number of them, not {numbers}")
     return best_orders(gains(mixtures, reference))
+
+
+def match_some(mixture: Mixture, reference: Mixture) -> np.ndarray:
+    """The same for two mixtures whose numbers of components may differ: what is like what, as far as it goes.
+
+    Returns
+    -------
+    ndarray of int (K,)
+        The component of the reference that each of the mixture's is most like, no two the same; −1 where the
+        reference has none left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> b = Mixture([0.5, 0.3, 0.2], [[5.0], [-9.0], [0.0]], np.ones((3, 1, 1)))
+    >>> match_some(b, Mixture([0.3, 0.7], [[0.1], [5.0]], np.ones((2, 1, 1))))
+    array([ 1, -1,  0])
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    found = np.full(mixture.n_components, -1)
+    own, theirs = linear_sum_assignment(gains(as_draws(mixture), reference)[0], maximize=True)
+    found[own] = theirs
+    return found
 
 
 def as_draws(mixtures) -> MixtureDraws:
@@ -75,18 +102,15 @@ def as_draws(mixtures) -> MixtureDraws:
 
 
 def _require_alike(mixtures: MixtureDraws, reference: Mixture):
-    if mixtures.n_components != reference.n_components:
-        numbers = f"{mixtures.n_components} and {reference.n_components}"
-        raise ValueError(f"components can only be matched between mixtures with the same number of them, not {numbers}")
     if mixtures.features != reference.features:
         have = f"({', '.join(mixtures.features)}) and ({', '.join(reference.features)})"
         raise ValueError(f"components can only be matched between mixtures of the same features, not {have}")
 
 
 def gains(mixtures: MixtureDraws, reference: Mixture) -> np.ndarray:
-    """h (M, K, K) of this module's text: component of the draw, component of the reference."""
+    """h (M, K, K′) of this module's text: component of the draw, component of the reference."""
     _require_alike(mixtures, reference)
-    k, d = reference.n_components, reference.n_features
+    k, d = max(reference.n_components, mixtures.n_components), reference.n_features
     step = max(1, _BLOCK // (k * k * d * d))
     blocks = (_distances(mixtures, slice(m, m + step), reference) for m in range(0, len(mixtures), step))
     distances = np.concatenate(list(blocks))
@@ -95,7 +119,7 @@ def gains(mixtures: MixtureDraws, reference: Mixture) -> np.ndarray:
 
 
 def _distances(mixtures: MixtureDraws, rows: slice, reference: Mixture) -> np.ndarray:
-    """Bhattacharyya's distances (m, K, K) of some draws' components to the reference's."""
+    """Bhattacharyya's distances (m, K, K′) of some draws' components to the reference's."""
     middle = np.linalg.cholesky(0.5 * (mixtures.covariances[rows][:, :, None] + reference.covariances))
     shift = mixtures.means[rows][:, :, None] - reference.means
     z = _forward(middle, shift)
