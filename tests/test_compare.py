@@ -32,8 +32,8 @@ def draws(truth):
 def test_the_table_lays_estimates_beside_the_posterior(truth, draws):
     comparison = compare(fit(truth), fit(truth, "MAP"), draws)
     table = comparison.table
-    columns = ["mle", "map", "mean", "sd", "lower", "upper", "r_hat", "ess_bulk", "ess_tail", "difference"]
-    assert list(table.columns) == columns
+    columns = ["mle", "map", "mean", "median", "sd", "lower", "upper", "r_hat", "ess_bulk", "ess_tail", "difference"]
+    assert list(table.columns) == [*columns, "flag"]
     assert list(table.index) == list(summary(draws).index)
     assert table.loc["means[1, f0]", "mle"] == truth.means[1, 0]
     assert table.loc["covariances[2, f0, f1]", "map"] == truth.covariances[2, 0, 1]
@@ -48,7 +48,8 @@ def test_the_table_lays_estimates_beside_the_posterior(truth, draws):
 def test_components_take_the_labels_of_the_first_item_whatever_theirs_were(truth, draws):
     plain = compare(fit(truth), fit(truth, "MAP"), draws).table
     mixed = compare(fit(truth), fit(truth.permute([2, 0, 1]), "MAP"), permute(draws, [1, 2, 0])).table
-    assert np.allclose(plain, mixed, rtol=1e-12)
+    assert np.allclose(plain.drop(columns="flag"), mixed.drop(columns="flag"), rtol=1e-12)
+    assert plain["flag"].equals(mixed["flag"])
     first = compare(permute(draws, [1, 2, 0]), fit(truth)).table
     assert np.isclose(first.loc["weights[0]", "mle"], truth.weights[1])
     assert np.isclose(first.loc["weights[0]", "mean"], mean_mixture(draws).weights[1])
@@ -57,7 +58,8 @@ def test_components_take_the_labels_of_the_first_item_whatever_theirs_were(truth
 def test_draws_that_were_never_matched_are_matched_first(truth, draws):
     raw = synthetic.posterior(truth)
     raw = synthetic.shuffled(raw, synthetic.random_orders(raw))
-    assert np.allclose(compare(fit(truth), raw).table, compare(fit(truth), draws).table, rtol=1e-12)
+    matched, raw = (compare(fit(truth), one).table.drop(columns="flag") for one in (draws, raw))
+    assert np.allclose(matched, raw, rtol=1e-12)
 
 
 def test_repeats_are_numbered_and_one_item_is_enough(truth, draws):
@@ -71,7 +73,7 @@ def test_it_shows_as_text_and_as_a_bare_table(truth, draws):
     comparison = compare(fit(truth), draws)
     assert "means[2, f1]" in str(comparison) and "nan" not in str(comparison)
     shown = comparison._repr_html_()
-    assert shown.startswith("<table>") and shown.endswith("</table>")
+    assert shown.startswith("<table>")
     assert not any(word in shown for word in ("style", "script", "class", "nan"))
     odd = Mixture([1.0], [[0.0]], [[[1.0]]], features=["<b>&"])
     assert "<b>" not in compare(fit(odd))._repr_html_()
@@ -86,8 +88,6 @@ def test_one_component_has_no_difference_in_its_weight():
 def test_what_cannot_be_compared_is_said_in_a_sentence(truth, draws):
     with pytest.raises(ValueError, match="at least one"):
         compare()
-    with pytest.raises(ValueError, match="same number"):
-        compare(draws, fit(synthetic.truth(2, 2)))
     with pytest.raises(ValueError, match="same features"):
         compare(fit(Mixture(truth.weights, truth.means, truth.covariances)), draws)
     with pytest.raises(ValueError, match="not a int"):

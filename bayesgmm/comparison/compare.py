@@ -143,7 +143,7 @@ def compare(*fits_and_draws, x=None, case_weights=None, bootstrap=None, folds=10
     >>> draws = bg.sample(finite_mixture(x, 2), draws=500, tune=500, seed=1, progress=False)
     >>> found = compare(mle, draws)
     >>> found.table.loc["weights[0]", ["mle", "mean", "difference"]].astype(float).round(2).tolist()
-    [0.36, 0.36, -0.05]
+    [0.36, 0.36, -0.07]
     >>> found.scores["method"].tolist()
     ['10-fold refits', 'PSIS-LOO']
     """

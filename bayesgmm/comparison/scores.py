@@ -15,6 +15,7 @@ from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
 from bayesgmm.draws.regions import levels_among, log_densities
 from bayesgmm.fit.again import target_of
 from bayesgmm.fit.em import climb
+from bayesgmm.fit.result import Fit
 from bayesgmm.mixture import Mixture
 
 # Newton's decrement at which a refit ends: a thousandth of a nat, which no score shows.
@@ -117,6 +118,8 @@ def _left_out(item: Item, rows: Rows) -> HeldOut:
 
 def _refitted(item: Item, rows: Rows, folds: int, seed: int) -> HeldOut:
     """Of each of several parts of the rows, what a fit to the others predicts; every refit begins at the fit."""
+    if not isinstance(item.fit, Fit):
+        raise ValueError("it says nothing of how it was fitted")
     n, target = len(rows.values), target_of(item.fit, "a held-out score")
     if not 2 <= folds <= n:
         raise ValueError(f"folds must be between 2 and the {n} rows, not {folds}")

@@ -84,7 +84,7 @@ def _compared(table, mle: Item, draws: Item, errors) -> None:
         known = centre.reindex(table.index).to_numpy()
         way = values[0] - known
         # Where estimate and prior all but agree there is nothing to shrink.
-        table["shrinkage"] = np.where(np.abs(way) > sd, (values[0] - values[1]) / way, np.nan)
+        table["shrinkage"] = (values[0] - values[1]) / np.where(np.abs(way) > sd, way, np.nan)
     ratio = sd / table["mle_se"].to_numpy() if "mle_se" in table else np.ones(len(table))
     with np.errstate(invalid="ignore"):
         flagged = (np.abs(table["difference"]) > FAR) | (ratio > WIDE) | (ratio < 1 / WIDE)

@@ -9,8 +9,8 @@ from bayesgmm.draws.densities import Predictive, _curves, _require_probability, 
 
 _POINTS = 4001
 # Points drawn where there are several features: levels are right to √(p (1 − p) / 10 000), half a per cent at most;
-# and draws of the parameters that the density is averaged over there, which adds a tenth of that.
-_DRAWN, _DRAWS = 10_000, 1000
+# and draws of the parameters that the density is averaged over there, which adds a few tenths of that.
+_DRAWN, _DRAWS = 10_000, 500
 
 
 def highest_density(draws, prob=(0.5, 0.95), *, features=None, given=None, seed=0):
