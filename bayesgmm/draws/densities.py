@@ -203,7 +203,7 @@ def _read(subject) -> Predictive:
     if not isinstance(point, Mixture):
         kind = type(subject).__name__
         raise ValueError(f"a posterior (DataTree), a bootstrap, a Fit or a Mixture has a density, not a {kind}")
-    return Predictive(as_draws(point), np.ones(1), getattr(subject, "replicates", None))
+    return Predictive(as_draws(point), np.ones(1), getattr(subject, "draws", None))
 
 
 def _given(features, given: dict) -> dict[int, float]:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 
-def parameter_names(n_components: int, features) -> list[str]:
+def parameter_names(n_components: int, features, labels=None) -> list[str]:
     """Names (P,): ``weights[0]``, …, ``means[0, a]``, …, ``covariances[0, a, b]``, …, each covariance once.
+
+    Components are numbered from 0, or have other labels.
 
     Examples
     --------
     >>> parameter_names(1, ["a", "b"])[3:]
     ['covariances[0, a, a]', 'covariances[0, a, b]', 'covariances[0, b, b]']
     """
-    components = range(n_components)
+    components = range(n_components) if labels is None else labels
     weights = [f"weights[{k}]" for k in components]
     means = [f"means[{k}, {a}]" for k in components for a in features]
-    return [*weights, *means, *pair_names("covariances", n_components, features)]
+    return [*weights, *means, *pair_names("covariances", components, features)]
 
 
-def pair_names(what: str, n_components: int, features) -> list[str]:
+def pair_names(what: str, components, features) -> list[str]:
     """Names of what two features have in each component, each pair once: ``covariances[0, a, b]``."""
     pairs = [(features[i], features[j]) for i, j in zip(*np.triu_indices(len(features)), strict=True)]
-    return [f"{what}[{k}, {a}, {b}]" for k in range(n_components) for a, b in pairs]
+    return [f"{what}[{k}, {a}, {b}]" for k in components for a, b in pairs]
 
 
 def parameter_vector(weights, means, covariances) -> np.ndarray:

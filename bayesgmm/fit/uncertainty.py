@@ -83,7 +83,7 @@ class Uncertainty:
         sds, correlations = _shapes(self.mixture)
         upper = np.triu_indices(d, 1)
         names = [f"sds[{c}, {a}]" for c in range(k) for a in features]
-        pairs = pair_names("correlations", k, features)
+        pairs = pair_names("correlations", range(k), features)
         off = np.tile(np.not_equal(*np.triu_indices(d)), k)
         names += [name for name, is_off in zip(pairs, off, strict=True) if is_off]
         parts = [(sds, self.sds), (correlations[:, *upper], self.correlations[:, *upper])]

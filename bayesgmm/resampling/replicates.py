@@ -54,10 +54,14 @@ class Replicates:
     ci_prob: float
 
     @property
+    def draws(self) -> MixtureDraws:
+        """The refits as `bayesgmm.draws` reads them."""
+        return MixtureDraws(self.weights, self.means, self.covariances, self.mixture.features)
+
+    @property
     def mixtures(self) -> list[Mixture]:
         """The refits, each as a `Mixture`."""
-        draws = MixtureDraws(self.weights, self.means, self.covariances, self.mixture.features)
-        return [draws.mixture(b) for b in range(len(self))]
+        return [self.draws.mixture(b) for b in range(len(self))]
 
     @cached_property
     def names(self) -> list[str]:
