@@ -69,6 +69,7 @@ class Full:
 
     alias = "full"
     code = "VVV"
+    is_shared, is_round = False, False  # one factor for all; one variance for all features
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Free parameters in the covariances."""
@@ -105,6 +106,7 @@ class Tied:
 
     alias = "tied"
     code = "EEE"
+    is_shared, is_round = True, False  # one factor for all; one variance for all features
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Free parameters in the covariances."""
@@ -146,6 +148,7 @@ class Diagonal:
 
     alias = "diag"
     code = "VVI"
+    is_shared, is_round = False, False  # one factor for all; one variance for all features
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Free parameters in the covariances."""
@@ -184,6 +187,7 @@ class Spherical:
 
     alias = "spherical"
     code = "VII"
+    is_shared, is_round = False, True  # one factor for all; one variance for all features
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Free parameters in the covariances."""

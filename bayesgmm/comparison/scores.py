@@ -14,9 +14,8 @@ from bayesgmm.draws.affinity import as_draws
 from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
 from bayesgmm.draws.regions import levels_among, log_densities
 from bayesgmm.fit.again import target_of
-from bayesgmm.fit.em import climb
+from bayesgmm.fit.climbs import climb_each
 from bayesgmm.fit.result import Fit
-from bayesgmm.mixture import Mixture
 
 # Newton's decrement at which a refit ends: a thousandth of a nat, which no score shows.
 _TOLERANCE = 1e-3
@@ -124,22 +123,17 @@ def _refitted(item: Item, rows: Rows, folds: int, seed: int) -> HeldOut:
     if not 2 <= folds <= n:
         raise ValueError(f"folds must be between 2 and the {n} rows, not {folds}")
     part = np.random.default_rng(seed).permutation(n) % folds
+    kept = [(rows.table.rows, np.where(part == fold, 0.0, rows.counts)) for fold in range(folds)]
     log_density, pit, level = np.empty(n), np.empty(rows.values.shape), np.empty(n)
-    for fold in range(folds):
-        out = part == fold
-        mixture = _refit(rows, item.mixture, target, np.where(out, 0.0, rows.counts), fold)
-        log_density[out] = as_draws(mixture).log_prob(rows.values[out])[0]
-        pit[out] = _pit(as_draws(mixture), rows.values[out], np.ones((1, out.sum())))
-        level[out] = levels_among(log_density[out], log_densities(mixture, seed=fold))
+    for fold, ended in enumerate(climb_each(kept, item.mixture, target, _TOLERANCE)):
+        if ended.mixture is None:
+            raise ValueError(f"without part {fold} of the rows a component collapses; fewer components, or a prior, "
+                             "would not")  # fmt: skip
+        out, mixture = part == fold, as_draws(ended.mixture)
+        log_density[out] = mixture.log_prob(rows.values[out])[0]
+        pit[out] = _pit(mixture, rows.values[out], np.ones((1, out.sum())))
+        level[out] = levels_among(log_density[out], log_densities(ended.mixture, seed=fold))
     return HeldOut(f"{folds}-fold refits", log_density, pit, level)
-
-
-def _refit(rows: Rows, start: Mixture, target, counts: np.ndarray, fold: int) -> Mixture:
-    try:
-        return climb(rows.table.rows, start, target, counts, tolerance=_TOLERANCE)[0].mixture
-    except np.linalg.LinAlgError:
-        raise ValueError(f"without part {fold} of the rows a component collapses; fewer components, or a prior, "
-                         "would not") from None  # fmt: skip
 
 
 def _pit(mixtures: MixtureDraws, values: np.ndarray, shares: np.ndarray) -> np.ndarray:

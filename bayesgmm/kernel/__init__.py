@@ -12,10 +12,12 @@ From outside in: `estep` checks and centres; `evaluate` cuts the rows into range
 
 Rows with missing cells go through `incomplete`, whose compiled code, `patterns`, walks over one group of them after
 another. `many` takes the same rows under one mixture after the other, in the loop of `repeat`. `orders` has the sums
-and assignments by which labels are matched, in the loops of `labels`. `scores` has the other thing that rows say: the
+and assignments by which labels are matched, in the loops of `labels`. `climbs` runs EM many times over, for refits, in
+the loop of `climb`. `scores` has the other thing that rows say: the
 curvature of their log-likelihood, which is not a function of the statistics.
 """
 
+from bayesgmm.kernel.climbs import climbs
 from bayesgmm.kernel.estep import e_step
 from bayesgmm.kernel.incomplete import Incomplete
 from bayesgmm.kernel.many import log_probs
@@ -25,5 +27,5 @@ from bayesgmm.kernel.statistics import Stats
 from bayesgmm.kernel.threads import set_threads, threads
 from bayesgmm.kernel.whitening import Whitening
 
-__all__ = ["Incomplete", "Information", "Stats", "Whitening", "add_in_order", "best_orders", "e_step", "information",
+__all__ = ["Incomplete", "Information", "Stats", "Whitening", "add_in_order", "best_orders", "climbs", "e_step", "information",
            "log_probs", "overlaps", "set_threads", "threads"]  # fmt: skip

@@ -1,14 +1,15 @@
 """`bootstrap` and `jackknife`: a fit, fitted again.
 
 Every refit begins at the fit and climbs by EM until what is left is a hundredth of a standard error at most, which a
-resampled one dwarfs. Replicates come one after the other: over few rows the time is Python's, which threads share, and
-over many the kernel's, which uses them all. So results do not depend on the number of threads.
+resampled one dwarfs. Compiled code climbs many at a time, one a thread; what becomes of a refit depends on nothing but
+its own rows and weights, and so not on the number of threads.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from itertools import batched
 
 import numpy as np
 
@@ -17,19 +18,21 @@ from bayesgmm.draws.affinity import match
 from bayesgmm.draws.confidence import confidence
 from bayesgmm.draws.mixtures import MixtureDraws
 from bayesgmm.fit.again import rows_of, target_of
+from bayesgmm.fit.climbs import climb_each
 from bayesgmm.fit.degenerate import THINNEST, thinnest
-from bayesgmm.fit.em import Likelihood, Target, climb
+from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.mle import at_least_one
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit
 from bayesgmm.fit.uncertainty import proper
-from bayesgmm.kernel import Incomplete
-from bayesgmm.mixture import Mixture
+from bayesgmm.kernel import Incomplete, threads
 from bayesgmm.resampling.replicates import Bootstrap, Jackknife
 
 # Newton's decrement at which a refit ends: the squared distance to its maximum, in standard errors.
 TOLERANCE = 1e-4
+# Numbers of rows or weights held at once, and refits between two looks at the progress bar.
+_HELD, _MOST = 8_000_000, 50
 
 
 def bootstrap(fit: Fit, x, *, kind="nonparametric", replicates=1000, case_weights=None, ci_prob: float = 0.95,
@@ -196,11 +199,11 @@ _KINDS = {"nonparametric": _resampled, "parametric": _simulated, "weighted": _we
 
 
 def _refits(fit, target, samples: Iterable, total: int, kind: str, tolerance: float, progress: bool):
-    """Of each refit a mixture, or None where it collapsed, and whether it converged; and whether all were made."""
+    """Where each refit ended, and whether all were made."""
     found = []
     try:
-        for rows, weights in track(samples, total, kind, progress):
-            found.append(_refit(rows, fit.mixture, target, weights, tolerance))
+        for batch in batched(track(samples, total, kind, progress), _batch_size(fit)):
+            found += climb_each(batch, fit.mixture, target, tolerance)
     except KeyboardInterrupt:
         if not found:
             raise KeyboardInterrupt(f"no {kind} refit was finished, so there is nothing to keep") from None
@@ -208,12 +211,9 @@ def _refits(fit, target, samples: Iterable, total: int, kind: str, tolerance: fl
     return found, True
 
 
-def _refit(rows, start: Mixture, target: Target, weights, tolerance: float) -> tuple[Mixture | None, bool]:
-    try:
-        step, _, converged = climb(rows, start, target, weights, tolerance=tolerance)
-    except np.linalg.LinAlgError:
-        return None, False
-    return step.mixture, converged
+def _batch_size(fit) -> int:
+    """Refits whose rows or weights are held at once."""
+    return int(np.clip(_HELD // (fit.n_obs * fit.mixture.n_features), threads(), _MOST))
 
 
 def _matched(fit, target, whole, refits: list, complete: bool) -> dict:

@@ -1,0 +1,71 @@
+"""EM from one mixture, many times over: the refits of a bootstrap, of a jackknife, or of parts of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.fit.em import Likelihood, Target, climb
+from bayesgmm.kernel import Whitening, climbs
+from bayesgmm.kernel.climbs import CLIMBING, COLLAPSED
+from bayesgmm.mixture import Mixture
+
+# Numbers in the rows above which a pass is worth all threads, and steps that save passes.
+_MOST = 5_000_000
+
+
+class Ended(NamedTuple):
+    """Where a climb ended: None where a covariance collapsed; and whether little is left to gain."""
+
+    mixture: Mixture | None
+    converged: bool
+
+
+def climb_each(samples: Sequence[tuple], start: Mixture, target: Target, tolerance: float) -> list[Ended]:
+    """Climb from a mixture once for each sample, of rows and their weights (or None: each counts once).
+
+    Laws: what becomes of a sample does not depend on the others. Newton's decrement is `tolerance` at most where a
+    climb converged.
+    """
+    if not _is_native(samples, target):
+        return [_one(rows, start, target, weights, tolerance) for rows, weights in samples]
+    first = samples[0][0]
+    same = all(rows is first for rows, _ in samples)
+    x = first if same else np.stack([rows for rows, _ in samples])
+    weights = None if samples[0][1] is None else np.stack([w for _, w in samples])
+    factors = target.family.whitening(start.covariances).factors
+    if not target.family.is_shared:
+        factors = np.broadcast_to(factors, (start.n_components, *factors.shape[1:]))
+    *found, ends = climbs(x, weights, start.log_weights, start.means, factors, tolerance=tolerance,
+                          is_round=target.family.is_round)  # fmt: skip
+    return [_ended(end, *one, sample, target, tolerance) for end, sample, *one in zip(ends, samples, *found)]
+
+
+def _is_native(samples, target: Target) -> bool:
+    """Whether compiled code has the M-step, the rows are complete, and all samples are of one kind."""
+    if not samples or not isinstance(target, Likelihood) or not hasattr(target.family, "is_round"):
+        return False
+    rows, weights = samples[0]
+    alike = all(np.shape(r) == np.shape(rows) and (w is None) == (weights is None) for r, w in samples)
+    shared = all(r is rows for r, _ in samples)
+    return isinstance(rows, np.ndarray) and rows.size <= _MOST and alike and (weights is not None or not shared)
+
+
+def _ended(end, log_weights, means, factors, sample, target, tolerance) -> Ended:
+    if end == COLLAPSED or not (np.isfinite(means).all() and np.isfinite(factors).all()):
+        return Ended(None, False)
+    weights = np.exp(log_weights)
+    mixture = Mixture.from_whitening(weights / weights.sum(), means, Whitening(factors), features=target.features)
+    if end == CLIMBING:  # along a ridge, where quasi-Newton steps save most
+        return _one(sample[0], mixture, target, sample[1], tolerance)
+    return Ended(mixture, True)
+
+
+def _one(rows, start: Mixture, target: Target, weights, tolerance: float) -> Ended:
+    try:
+        step, _, converged = climb(rows, start, target, weights, tolerance=tolerance)
+    except np.linalg.LinAlgError:
+        return Ended(None, False)
+    return Ended(step.mixture, converged)

@@ -1,0 +1,196 @@
+"""EM from a mixture to its mode, once after another, as a C function: each time other rows or other weights.
+
+Everything happens in coordinates in which the current component is N(0, I). With m₀, m₁, m₂ the moments there, EM goes
+to m̄ = m₁/m₀ and C = m₂/m₀ − m̄ m̄ᵀ: the new mean is μ + L m̄, the new factor L chol C. Where EM stays, m̄ = 0 and C = I;
+what a step moves, measured by the information of complete rows, N Σ_k π_k (|m̄|² + ½ |C − I|² + (Δ log π_k)²), is the
+square of its length in standard errors, if labels were known. If steps shrink by a factor ρ, what is left to the mode is
+about 1/(1 − ρ) times Newton's decrement of that length: a climb ends where that is small.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit, types
+
+from bayesgmm.kernel import assign, plan, sizes  # noqa: F401 (sizes lets compiled code call plan)
+from bayesgmm.kernel.compiler import external
+from bayesgmm.kernel.library import WALK
+from bayesgmm.kernel.options import EXACT
+from bayesgmm.kernel.views import d1, d2, d3, i1
+
+_walk = external(WALK["dd"])
+_malloc = types.ExternalFunction("malloc", types.int64(types.int64))
+_free = types.ExternalFunction("free", types.void(types.int64))
+# How a climb ended.
+CONVERGED, CLIMBING, COLLAPSED = 0, 1, 2
+# A pivot of C below this is a covariance that collapses: in one step it would lose eight digits.
+_LEAST_PIVOT = 1e-16
+
+
+def function(name):
+    """The climbs as a C function: n of them, over rows x and weights that move on from one to the next by a step.
+
+    ``theta`` holds log π (K,), μ (K, D) and L (F, D, width) of each climb, and is climbed in place; ``ends`` says how
+    each ended. Where ``is_round``, a diagonal has one number.
+    """
+
+    def climbs(n_climbs, x, x_step, n, n_components, n_features, n_factors, width, is_round,
+               weights, weights_step, most, tolerance, theta, step, ends):  # fmt: skip
+        k, d = n_components, n_features
+        sums = 64 + 8 * k * (1 + d + d * width)
+        room = _malloc(sums + plan.memory(k, d, n_factors, width, 8).bytes + 128)
+        memory = (room + 63) // 64 * 64
+        work = memory + (sums + 63) // 64 * 64
+        m0, m1, m2 = d1(memory + 64, (k,)), d2(memory + 64 + 8 * k, (k, d)), d3(memory + 64 + 8 * k * (1 + d),
+                                                                               (k, d, width))  # fmt: skip
+        begin, likelihood = i1(memory, (3,)), d1(memory + 24, (1,))
+        bound, how = d1(tolerance, (1,))[0], i1(ends, (n_climbs,))
+        for i in range(n_climbs):
+            at = theta + i * step
+            means = at + 8 * k
+            factors = means + 8 * k * d
+            logs, mu, ell = d1(at, (k,)), d2(means, (k, d)), d3(factors, (n_factors, d, width))
+            last, turn = math.inf, 0
+            how[i] = CLIMBING
+            while how[i] == CLIMBING and turn < most:
+                _clear(m0, m1, m2)
+                begin[0], begin[1], begin[2], likelihood[0] = 0, 0, 0, 0.0
+                _walk(memory, x + i * x_step, 8 * d, 8, n, k, d, n_factors, width, at, means, factors,
+                      weights + i * weights_step, n if weights != 0 else 0, assign.SOFT, memory + 8, 0, 0, 0, 0,
+                      1, memory + 24, memory + 64, memory + 64 + 8 * k, memory + 64 + 8 * k * (1 + d),
+                      work)  # fmt: skip
+                moved = _step(logs, mu, ell, is_round, m0, m1, m2)
+                turn += 1
+                if not moved >= 0.0:
+                    how[i] = COLLAPSED
+                elif turn > 1 and moved <= bound * (1.0 - math.sqrt(min(1.0, moved / last))):
+                    how[i] = CONVERGED
+                last = moved
+        _free(room)
+        return 0
+
+    return climbs
+
+
+@njit(**EXACT)
+def _clear(m0, m1, m2):
+    for k in range(m0.shape[0]):
+        m0[k] = 0.0
+        for j in range(m1.shape[1]):
+            m1[k, j] = 0.0
+            for i in range(m2.shape[2]):
+                m2[k, j, i] = 0.0
+
+
+@njit(**EXACT)
+def _step(logs, means, factors, is_round, m0, m1, m2):
+    """Go where EM goes; the squared length of the step, or −1 where a covariance collapses."""
+    k, d, width = m2.shape
+    total, moved = 0.0, 0.0
+    for i in range(k):
+        total += m0[i]
+    for i in range(k):
+        if not m0[i] > 0.0:
+            return -1.0
+        change = math.log(m0[i] / total) - logs[i]
+        logs[i] += change
+        moved += m0[i] * change * change
+        _centre(m0[i], m1[i], m2[i])
+        factor = factors[i if factors.shape[0] > 1 else 0]
+        for j in range(d):
+            moved += m0[i] * m1[i, j] ** 2
+        _shift(factor, m1[i], means[i])
+    if factors.shape[0] < k:
+        _pool(m0, total, m2)
+    for f in range(factors.shape[0]):
+        rows = m0[f] if factors.shape[0] > 1 else total
+        if width == 1 and is_round:
+            _even(m2[f])
+        off = _turn(factors[f], m2[f])
+        if off < 0.0:
+            return -1.0
+        moved += 0.5 * rows * off
+    return moved
+
+
+@njit(**EXACT)
+def _centre(m0, m1, m2):
+    """m̄ in place of m₁, and C in place of m₂, on and below the diagonal."""
+    d, width = m2.shape
+    for j in range(d):
+        m1[j] /= m0
+    for j in range(d):
+        if width > 1:
+            for h in range(j + 1):
+                m2[j, h] = m2[j, h] / m0 - m1[j] * m1[h]
+        else:
+            m2[j, 0] = m2[j, 0] / m0 - m1[j] ** 2
+
+
+@njit(**EXACT)
+def _shift(factor, z, mean):
+    """μ + L z in place of μ."""
+    d, width = factor.shape
+    for j in range(d):
+        if width > 1:
+            for h in range(j + 1):
+                mean[j] += factor[j, h] * z[h]
+        else:
+            mean[j] += factor[j, 0] * z[j]
+
+
+@njit(**EXACT)
+def _pool(m0, total, m2):
+    """The weighted average of all C in place of the first."""
+    k, d, width = m2.shape
+    for j in range(d):
+        for h in range(width):
+            s = 0.0
+            for i in range(k):
+                s += m0[i] * m2[i, j, h]
+            m2[0, j, h] = s / total
+
+
+@njit(**EXACT)
+def _even(c):
+    """One variance for all features."""
+    s = 0.0
+    for j in range(c.shape[0]):
+        s += c[j, 0]
+    for j in range(c.shape[0]):
+        c[j, 0] = s / c.shape[0]
+
+
+@njit(**EXACT)
+def _turn(factor, c):
+    """L chol C in place of L, and |C − I|², or −1 where C is singular; C is used up."""
+    d, width = factor.shape
+    off = 0.0
+    for j in range(d):
+        for h in range(j + 1 if width > 1 else 1):
+            gap = c[j, h] - (1.0 if h == j or width == 1 else 0.0)
+            off += gap * gap * (2.0 if h < j and width > 1 else 1.0)
+    for j in range(d):
+        if width == 1:
+            if not c[j, 0] > _LEAST_PIVOT:
+                return -1.0
+            factor[j, 0] *= math.sqrt(c[j, 0])
+            continue
+        for h in range(j + 1):
+            s = c[j, h]
+            for i in range(h):
+                s -= c[j, i] * c[h, i]
+            if h < j:
+                c[j, h] = s / c[h, h]
+            elif s > _LEAST_PIVOT:
+                c[j, j] = math.sqrt(s)
+            else:
+                return -1.0
+    for j in range(d if width > 1 else 0):
+        for h in range(j + 1):
+            s = 0.0
+            for i in range(h, j + 1):
+                s += factor[j, i] * c[i, h]
+            factor[j, h] = s
+    return off
