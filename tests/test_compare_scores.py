@@ -137,7 +137,7 @@ def test_a_prior_that_draws_to_itself_is_named():
     prior = from_arrays(np.ones((1, 500, 1)), 2 + rng.standard_normal((1, 500, 1, 1)), np.ones((1, 500, 1, 1, 1)))
     draws["prior"] = prior["posterior"]
     row = compare(mle, draws).table.loc["means[0, x0]"]
-    assert row["shrinkage"] == pytest.approx(0.5, abs=0.05) and "drawn to the prior" in row["flag"]
+    assert row["shrinkage"] == pytest.approx(0.5, abs=0.05) and "drawn by the prior" in row["flag"]
 
 
 def test_labels_that_cannot_be_told_apart_are_said():

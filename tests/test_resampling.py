@@ -157,7 +157,7 @@ def test_labels_that_cannot_be_matched_are_counted():
     with pytest.warns(UserWarning, match="could not be matched surely, most often that of component"):
         found = resampled(fit, x, replicates=60, kind="weighted", seed=1)
     assert 0 < found.unsure < 30 and f"The labels of {found.unsure} " in found.text
-    assert found.confidence.mean(axis=0).argmax() == 0  # short eruptions, which stand apart
+    assert found.confidence.mean(axis=0).argmin() == 1  # the broad one of 9 % of the rows, between the others
 
 
 def test_collapsed_refits_are_counted_and_left_out():

@@ -114,10 +114,11 @@ def compare(*fits_and_draws, x=None, case_weights=None, bootstrap=None, folds=10
     Comparison
         Columns of ``table``: ``mle``, ``mle_se``, ``mle_lower``, ``mle_upper``; ``map``; of draws ``mean``, ``median``,
         ``sd``, ``lower``, ``upper`` (equal-tailed), ``r_hat``, ``ess_bulk``, ``ess_tail``; a second of a kind has
-        ``_2`` in its names. With an MLE and draws, of the first of each: ``difference``, (mle − mean) / sd, the distance
-        in posterior standard deviations; ``shrinkage``, (mle − mean) / (mle − prior median), the part of the way from
-        the MLE to the prior, where draws have a group ``prior``; and ``flag``: the likely reasons where the difference
-        exceeds 0.5, or sd and standard error differ by half.
+        ``_2`` in its names. With an MLE and draws, of the first of each: ``difference``, (mle − mean) / sd, the
+        distance in posterior standard deviations; ``shrinkage``, (mle − mean) / (mle − prior median), the part of the
+        way from the MLE to the prior, where draws have a group ``prior``; and ``flag``: the likely reasons where the difference
+        exceeds 0.5, or sd and standard error differ by half (a boundary, a small or an overlapping component, the
+        prior, a skewed posterior).
 
     Raises
     ------
@@ -126,8 +127,8 @@ def compare(*fits_and_draws, x=None, case_weights=None, bootstrap=None, folds=10
 
     Notes
     -----
-    A posterior is scored by Pareto-smoothed importance sampling, leaving out one row at a time; a fit by refits, leaving
-    out a tenth of the rows, which costs it a little.
+    A posterior is scored by Pareto-smoothed importance sampling, leaving out one row at a time; a fit by refits,
+    leaving out a tenth of the rows, which costs it a little.
 
     References
     ----------

@@ -48,8 +48,9 @@ class Item:
     @property
     def covariance_type(self) -> str:
         """The family, where it is known."""
-        known = getattr(self.fit, "covariance_type", None) if self.draws is None else self.draws.attrs.get("covariance_type")
-        return known or "unknown"
+        if self.draws is not None:
+            return self.draws.attrs.get("covariance_type", "unknown")
+        return getattr(self.fit, "covariance_type", None) or "unknown"
 
     @property
     def suffix(self) -> str:

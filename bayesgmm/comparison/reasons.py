@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.comparison.items import Item
-from bayesgmm.draws.mixtures import read
+from bayesgmm.draws.mixtures import group_of, read
 from bayesgmm.fit.parameters import parameter_names, parameter_vector
 from bayesgmm.fit.suspicion import FEW
 
-# From what skewness of a posterior, and part of the way to the prior, they are named as a reason.
-_SKEWED, _DRAWN = 0.5, 0.1
+# From what skewness of a posterior, part of the way to the prior, and posterior sds that the mean moves with the power
+# of the prior, they are named as a reason.
+_SKEWED, _DRAWN, _PULLED = 0.5, 0.1, 0.25
 
 
 def reasons(table, mle: Item, draws: Item, errors) -> dict[str, str]:
@@ -24,15 +25,15 @@ def reasons(table, mle: Item, draws: Item, errors) -> dict[str, str]:
     errors : Uncertainty or None
         Of the MLE, if its rows are known.
     """
-    skewness = _skewness(draws)
-    found = {}
+    shapes, found = _shapes(draws), {}
     for name, row in table.iterrows():
         label = int(name.partition("[")[2].rstrip("]").partition(",")[0])
-        why = list(_of_component(label, mle, draws, errors))
-        if abs(skewness.get(name, 0.0)) > _SKEWED:
+        why, (skewness, pull) = list(_of_component(label, mle, draws, errors)), shapes.get(name, (0.0, 0.0))
+        # The prior explains a mean above the MLE if it draws it up.
+        if row.get("shrinkage", 0.0) > _DRAWN or -pull * np.sign(row["difference"]) > _PULLED:
+            why.append("drawn by the prior")
+        if abs(skewness) > _SKEWED:
             why.append("skewed posterior")
-        if row.get("shrinkage", 0.0) > _DRAWN:
-            why.append("drawn to the prior")
         found[name] = "; ".join(why) or "no reason known"
     return found
 
@@ -53,11 +54,17 @@ def _of_component(label: int, mle: Item, draws: Item, errors):
             yield "overlapping components"
 
 
-def _skewness(item: Item) -> dict[str, float]:
-    m = read(item.draws)
+def _shapes(item: Item) -> dict[str, tuple[float, float]]:
+    """Of every parameter the skewness of its posterior, and by how many sds the prior draws its mean up.
+
+    That is cov(θ, log p(θ)) / sd: how fast the mean moves with the power of the prior (Kallioinen et al. 2024).
+    """
+    m, prior = read(item.draws), group_of(item.draws, "log_prior")
     values = parameter_vector(m.weights, m.means, m.covariances)
     off = values - values.mean(axis=0)
     spread = np.sqrt((off**2).mean(axis=0))
-    skewness = (off**3).mean(axis=0) / np.where(spread > 0, spread, 1.0) ** 3
+    spread = np.where(spread > 0, spread, 1.0)
+    log_prior = np.zeros(len(m)) if prior is None else sum(v.values.ravel() for v in prior.data_vars.values())
+    pulls = (off * (log_prior - log_prior.mean())[:, None]).mean(axis=0) / spread
     names = parameter_names(item.mixture.n_components, item.mixture.features, item.labels)
-    return dict(zip(names, skewness.tolist()))
+    return dict(zip(names, zip(((off / spread) ** 3).mean(axis=0).tolist(), pulls.tolist())))

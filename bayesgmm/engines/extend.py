@@ -86,7 +86,8 @@ def _made(name: str, tree, model, seed, n_prior: int):
         known = log_prior(tree, model)
         return _by_pymc(name, tree, model, seed) if known is None else known
     if name == "prior":
-        known = _declared_prior(model, n_prior, seed)
+        whole = {v.name for v in model.free_RVs} == set(DIMS)
+        known = mixture_prior(model, n_prior, seed) if whole else None
         return _by_pymc(name, tree, model, seed, n_prior) if known is None else known
     own = _is_plain(model) and set(DIMS) <= set(tree["prior"].data_vars)
     return _predicted(tree, "prior", model, seed) if own else _by_pymc(name, tree, model, seed)
@@ -144,15 +145,15 @@ def _predicted(tree, group: str, model, seed):
     return xr.Dataset({"x": ((*_SAMPLE, "obs", "feature"), x.reshape(*lead, *x.shape[1:]))}, coords)
 
 
-def _declared_prior(model, n: int, seed):
-    """Draws from a declared prior that has no variables but π, μ and Σ; None of any other."""
+def mixture_prior(model, n: int, seed):
+    """Draws of π, μ and Σ from the prior of a story that declares it, or None of one that does not."""
     import xarray as xr
 
     from bayesgmm.ppl.declaration import declaration
     from bayesgmm.ppl.observed import observed_mixture
 
     known = declaration(model)
-    if known is None or {v.name for v in model.free_RVs} != set(DIMS):
+    if known is None:
         return None
     drawn = known.prior.draw(n, observed_mixture(model).n_components, known.family, seed)
     features = list(model.coords["feature"])

@@ -8,6 +8,8 @@ from bayesgmm.fit.mle import at_least_one
 
 # Draws × rows up to which the pointwise log-likelihood is kept beside the draws.
 MOST_LOG_LIKELIHOOD = 20_000_000
+# Draws from the prior beside those from the posterior, fewer where one is large.
+_PRIOR_DRAWS, _MOST_PRIOR = 1000, 2_000_000
 ENGINES = ("auto", "nuts", "gibbs", "laplace")
 _AUTO = "nuts: it takes every story, and where components overlap its draws depend far less on each other than gibbs's"
 
@@ -111,19 +113,21 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     if "incomplete" in tree.attrs:
         warnings.warn(f"sampling was interrupted: {tree.attrs['kept']} are kept, marked incomplete", stacklevel=2)
     tree.attrs["engine_reason"] = _AUTO if engine == "auto" else f"{engine}: asked for"
-    return relabel(_with_logs(tree, model))
+    return relabel(_extended(tree, model, seed))
 
 
-def _with_logs(tree, model):
-    """The draws with ``log_likelihood`` and ``log_prior``, where the one is not too large and the other is declared."""
+def _extended(tree, model, seed):
+    """The draws with ``log_likelihood``, if it is not too large; ``log_prior`` and ``prior``, where it is declared."""
     import xarray as xr
 
-    from bayesgmm.engines.extend import log_likelihood, log_prior
+    from bayesgmm.engines.extend import log_likelihood, log_prior, mixture_prior
 
     sizes = {**tree["posterior"].sizes, **tree["observed_data"].sizes}
     if sizes["chain"] * sizes["draw"] * sizes["obs"] <= MOST_LOG_LIKELIHOOD:
         tree["log_likelihood"] = xr.DataTree(log_likelihood(tree))
-    prior = log_prior(tree, model)
-    if prior is not None:
-        tree["log_prior"] = xr.DataTree(prior)
+    n = min(_PRIOR_DRAWS, _MOST_PRIOR // tree["posterior"]["covariances"][0, 0].size)
+    made = {"log_prior": log_prior(tree, model), "prior": mixture_prior(model, n, seed) if n > 0 else None}
+    for name, group in made.items():
+        if group is not None:
+            tree[name] = xr.DataTree(group)
     return tree

@@ -27,5 +27,5 @@ from bayesgmm.kernel.statistics import Stats
 from bayesgmm.kernel.threads import set_threads, threads
 from bayesgmm.kernel.whitening import Whitening
 
-__all__ = ["Incomplete", "Information", "Stats", "Whitening", "add_in_order", "best_orders", "climbs", "e_step", "information",
-           "log_probs", "overlaps", "set_threads", "threads"]  # fmt: skip
+__all__ = ["Incomplete", "Information", "Stats", "Whitening", "add_in_order", "best_orders", "climbs", "e_step",
+           "information", "log_probs", "overlaps", "set_threads", "threads"]  # fmt: skip

@@ -60,7 +60,7 @@ def test_one_component_has_the_closed_forms_moments():
 
 def test_the_tree_is_whole_and_comes_back_from_a_file(draws, tmp_path):
     x = bg.load_dataset("faithful")
-    groups = {"posterior", "sample_stats", "observed_data", "constant_data", "log_likelihood", "log_prior"}
+    groups = {"posterior", "sample_stats", "observed_data", "constant_data", "log_likelihood", "log_prior", "prior"}
     assert set(draws.children) == groups
     assert draws["posterior"]["covariances"].dims == ("chain", "draw", "component", "feature", "feature_other")
     np.testing.assert_array_equal(draws["observed_data"]["x"], x.to_numpy())
