@@ -116,9 +116,9 @@ def compare(*fits_and_draws, x=None, case_weights=None, bootstrap=None, folds=10
         ``sd``, ``lower``, ``upper`` (equal-tailed), ``r_hat``, ``ess_bulk``, ``ess_tail``; a second of a kind has
         ``_2`` in its names. With an MLE and draws, of the first of each: ``difference``, (mle − mean) / sd, the
         distance in posterior standard deviations; ``shrinkage``, (mle − mean) / (mle − prior median), the part of the
-        way from the MLE to the prior, where draws have a group ``prior``; and ``flag``: the likely reasons where the difference
-        exceeds 0.5, or sd and standard error differ by half (a boundary, a small or an overlapping component, the
-        prior, a skewed posterior).
+        way from the MLE to the prior, where draws have a group ``prior``; and ``flag``: the likely reasons where the
+        difference exceeds 0.5, or sd and standard error differ by half (a boundary, a small or an overlapping
+        component, the prior, a skewed posterior).
 
     Raises
     ------

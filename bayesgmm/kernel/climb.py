@@ -2,7 +2,7 @@
 
 Everything happens in coordinates in which the current component is N(0, I). With m₀, m₁, m₂ the moments there, EM goes
 to m̄ = m₁/m₀ and C = m₂/m₀ − m̄ m̄ᵀ: the new mean is μ + L m̄, the new factor L chol C. Where EM stays, m̄ = 0 and C = I;
-what a step moves, N Σ_k π_k (|m̄|² + ½ |C − I|² + (Δ log π_k)²), is its squared length in standard errors, if labels were
+what a step moves, N Σ_k π_k (|m̄|² + ½ |C − I|² + (Δ log π_k)²), is its squared length in standard errors, were labels
 known. If steps shrink by a factor ρ, Newton's decrement is about 1/(1 − ρ) times that: a climb ends where it is small.
 """
 
