@@ -17,8 +17,8 @@ CONVERGED, CLIMBING, COLLAPSED = 0, 1, 2
 _PARTS = 16
 
 
-def climbs(x, weights, log_weights, means, factors, *, is_round=False, tolerance=1e-4, most=300):
-    """EM from one mixture, B times over, each with its own weights or rows; as plain steps, in compiled code.
+def climbs(x, weights, log_weights, means, factors, *, is_round=False, tolerance=1e-4, most=500):
+    """EM from one mixture, B times over, each with its own weights or rows; in compiled code.
 
     Over few rows a step takes microseconds, a hundredth of what Python needs to ask for one.
 
