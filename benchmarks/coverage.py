@@ -114,7 +114,8 @@ def _by_posterior(x, new, truth, values, prior, seed) -> dict:
     each = estimands(draws.weights, draws.means, draws.covariances)
     density = np.exp(draws.take(slice(None, None, 4)).log_prob(new)).mean(axis=0)
     return {"posterior": _judged(np.quantile(each, [0.025, 0.975], axis=0), values),
-            "posterior matched": _is_matched(draws.mean(), truth), "posterior score": float(np.log(density).mean())}  # fmt: skip
+            "posterior matched": _is_matched(draws.mean(), truth),
+            "posterior score": float(np.log(density).mean())}  # fmt: skip
 
 
 @cache
@@ -231,7 +232,8 @@ def _tables(rows: list[dict]) -> list[Table]:
             "nonparametric refits. Posterior: equal-tailed, under the default prior. Shares of samples in which the "
             "interval holds the truth, ± Monte Carlo error, and its median width; of component 0, the samples in which "
             "components could be matched to the truth's.")  # fmt: skip
-    fixed = [line for row in rows if row["cell"][0] == "fixed" for line in _lines(row, ("wald", "bootstrap", "posterior"))]
+    methods = ("wald", "bootstrap", "posterior")
+    fixed = [line for row in rows if row["cell"][0] == "fixed" for line in _lines(row, methods)]
     drawn = [line for row in rows if row["cell"][0] == "prior" for line in _lines(row, ("posterior",))]
     lost = [_loss(row) for row in rows]
     keys = ("N", "D", "separation", "estimand")
@@ -239,8 +241,8 @@ def _tables(rows: list[dict]) -> list[Table]:
             Table("Truths drawn from the prior", ("N", "D", "kappa_0", "estimand"), drawn,
                   "K = 2; parameters from the conjugate prior, whose posterior must cover at its rate."),
             Table("What predictions lose", ("truth", "N", "D", "separation or kappa_0"), lost,
-                  "Mean of log p(x) − log p̂(x) over new rows, nats: of the MLE, and of the posterior predictive density; "
-                  "and samples without an MLE, with components that match no truth, and with a warning.")]  # fmt: skip
+                  "Mean of log p(x) − log p̂(x) over new rows, nats: of the MLE, and of the posterior predictive "
+                  "density; and samples without an MLE, with components that match no truth, or with a warning.")]
 
 
 def _lines(row: dict, methods) -> list[dict]:
