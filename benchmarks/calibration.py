@@ -1,7 +1,8 @@
 """Simulation-based calibration of every engine under every prior and family. Takes hours: run it by name.
 
-`calibration.jsonl` beside the other results keeps each cell as it ends, so that a run that was stopped goes on where it
-was: delete it to begin anew.
+`calibration.jsonl` beside the other results keeps each cell as it ends, and `calibration/` its ranks as numbers that
+ought to be uniform, so that a run that was stopped goes on where it was: delete both to begin anew. At the end
+`calibration.png` shows the ranks of all cells.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ TITLE = "Simulation-based calibration"
 N, K, REPLICATIONS, LEVEL = 30, 2, 500, 0.999
 FAMILIES = ("full", "tied", "diag", "spherical")
 KEPT = Path(__file__).parent / "results" / "calibration.jsonl"
+RANKS, FIGURE = KEPT.with_suffix(""), KEPT.with_suffix(".png")
 # Seconds after which no further cell begins.
 SECONDS = float(os.environ.get("CALIBRATION_SECONDS", "inf"))
 
@@ -85,12 +87,14 @@ def measure(quick: bool = False) -> list[Table]:
     if quick:
         return [_table([_row(("sweeps", "conjugate", "full"), 3)])]
     kept, until = _kept(), time.time() + SECONDS
-    left = [(one, REPLICATIONS, place, until) for place, one in enumerate(cells()) if one not in kept]
+    left = [(one, REPLICATIONS, place, until) for place, one in enumerate(cells())
+            if one not in kept or not _ranks(one).exists()]  # fmt: skip
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool, KEPT.open("a") as file:
         for done in as_completed([pool.submit(_row, *arguments) for arguments in left]):
             if row := done.result():
                 print(json.dumps(row), file=file, flush=True)
     kept = _kept()
+    _draw([one for one in cells() if _ranks(one).exists()])
     return [_table([kept[one] for one in cells() if one in kept])]
 
 
@@ -100,6 +104,36 @@ def _kept() -> dict[tuple, dict]:
     return {(row["engine"], row["prior"], row["covariances"]): row for row in rows}
 
 
+def _ranks(one: tuple[str, str, str]) -> Path:
+    """Where a cell's ranks are kept."""
+    return RANKS / f"{'_'.join(one)}.npz"
+
+
+def _draw(done: list[tuple[str, str, str]]) -> None:
+    """A panel for each cell of full and diagonal covariances: `bayesgmm.plot_calibration`."""
+    import pandas as pd
+    from matplotlib import pyplot as plt
+
+    from bayesgmm.plots import plot_calibration, save
+
+    shown = [(engine, prior) for engine, prior, family in done if family == "full"]
+    if not shown:
+        return
+    _, axes = plt.subplots(len(shown), 2, figsize=(8.4, 2.1 * len(shown)), sharex=True, sharey=True,
+                           layout="constrained", squeeze=False)  # fmt: skip
+    for row, (engine, prior) in zip(axes, shown, strict=True):
+        for ax, family in zip(row, ("full", "diag"), strict=True):
+            if (engine, prior, family) not in done:
+                ax.set_axis_off()
+                continue
+            with np.load(_ranks((engine, prior, family))) as kept:
+                pit = pd.DataFrame((kept["pit"] + 0.5) / 65536, columns=kept["names"])
+            plot_calibration(Calibration(pit, np.full(len(pit), 65535), pit), level=LEVEL, ax=ax)
+            ax.set_title(f"{engine}, {prior}, {family}", fontsize=8.5)
+            ax.set(xlabel="rank of the truth" if ax in axes[-1] else "", ylabel="ECDF − uniform")
+    save(axes, FIGURE)
+
+
 def _row(one: tuple[str, str, str], replications: int, seed: int = 0, until: float = np.inf) -> dict | None:
     """One cell, unless it is too late to begin."""
     if time.time() > until:
@@ -107,6 +141,10 @@ def _row(one: tuple[str, str, str], replications: int, seed: int = 0, until: flo
     began = time.process_time()
     found = cell(*one, replications, seed)
     p = found.p_values
+    if replications == REPLICATIONS:
+        RANKS.mkdir(exist_ok=True)
+        pit = np.minimum(found.pit.to_numpy() * 65536, 65535).astype(np.uint16)
+        np.savez_compressed(_ranks(one), pit=pit, names=np.array(found.pit.columns, dtype=str))
     return {"engine": one[0], "prior": one[1], "covariances": one[2], "data sets": replications,
             "draws, median": float(np.median(found.n_draws)), "draws, least": int(found.n_draws.min()),
             "quantities": len(p), "outside": len(found.outside(LEVEL)), "smallest p": float(p.min()),
