@@ -1,6 +1,8 @@
-"""The kernel as one PyTensor Op; `compiled` is how the numba backend runs it."""
+"""The kernel as one PyTensor Op; `compiled` is how the numba backend runs it, and `jaxed` the JAX backend."""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 import numpy as np
 import pytensor.tensor as pt
@@ -28,7 +30,7 @@ class EStep(Op):
     """
 
     __props__ = ()
-    gufunc_signature = "(n,d),(k),(k,d),(k,d,d),(n),(o),(p),(p,e)->(n),(k),(k,d),(k,d,d)"
+    gufunc_signature = "(n,d),(k),(k,d),(k,d,d),(n),(o),(p),(g,e)->(n),(k),(k,d),(k,d,d)"
 
     def make_node(self, x, log_weights, means, scale_trils, row_weights, *groups):
         """Build the node; the groups are int64, everything else float64."""
@@ -76,14 +78,19 @@ class EStep(Op):
 estep = EStep()
 
 
-class _LoadCompiled(GraphRewriter):
-    """Leaves a graph on its way to numba as it is, and loads `compiled`, which takes a second and no other needs."""
+class _Load(GraphRewriter):
+    """Leaves a graph on its way to a backend as it is, and loads what that needs of ours and no other does."""
+
+    def __init__(self, module: str):
+        super().__init__()
+        self.module = module
 
     def apply(self, fgraph):
-        import bayesgmm.ppl.compiled  # noqa: F401
+        import_module(f"bayesgmm.ppl.{self.module}")
 
 
-optdb.register("bayesgmm_load_compiled", _LoadCompiled(), "numba", position=100)
+optdb.register("bayesgmm_load_compiled", _Load("compiled"), "numba", position=100)
+optdb.register("bayesgmm_load_jaxed", _Load("jaxed"), "jax", position=100)
 
 
 def log_prob(x, weights, means, scale_trils, missing=None):

@@ -17,6 +17,7 @@ from bayesgmm.mixture import Mixture
 from bayesgmm.ppl.declaration import Signature
 from bayesgmm.ppl.instructions import Untraceable
 from bayesgmm.ppl.observed import StoryError, observed_mixture
+from bayesgmm.ppl.op import log_prob
 from bayesgmm.ppl.trace import Trace, hold_together, quietly, value_of
 from bayesgmm.tape import Program, Writer
 from bayesgmm.tape.codes import Code
@@ -93,6 +94,10 @@ class Surface:
             return self.density(jacobian=jacobian)
         except Untraceable:
             return lambda u: self.log_posterior(u, jacobian=jacobian)[:2]
+
+    def graph(self):
+        """u and its log density, Jacobian included, the rows as they are now, as two variables of one graph."""
+        return self._graphs.joint(self.observed)
 
     def parameters(self, u) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """π (K,), μ (K, D) and L (K, D, D) at u."""
@@ -188,6 +193,12 @@ class _Graphs:
     def read(self) -> Trace:
         """u ↦ weights, means, factors L, and the named variables."""
         return Trace([self._u], self._named)
+
+    def joint(self, observed):
+        """u and log p(u, x)."""
+        x, missing, weights = observed.x, np.isnan(observed.x), observed.case_weights
+        values = log_prob(pt.constant(np.where(missing, 0.0, x)), *self._named[:3], missing)
+        return self._u, self._prior_with_jacobian + (values if weights is None else values * weights).sum()
 
     def pull(self, jacobian: bool) -> Trace:
         """u, slopes ↦ log π, μ, L, log prior; and the gradient of log prior + ⟨slopes, (log π, μ, L)⟩."""
