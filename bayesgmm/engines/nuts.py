@@ -1,8 +1,10 @@
-"""NUTS by nutpie: chains start around one mode, in one labelling."""
+"""NUTS, by nutpie or numpyro: chains start around one mode, in one labelling."""
 
 from __future__ import annotations
 
 import warnings
+from importlib.metadata import version
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -17,27 +19,45 @@ from bayesgmm.engines.ways import DISPERSION, way_of
 _LOW_RANK_UP_TO = 50
 
 
-def nuts(model, *, draws: int, tune: int, chains: int, seed, progress: bool):
+def nuts(model, *, draws: int, tune: int, chains: int, seed, progress: bool, nuts_sampler: str = "nutpie"):
     """Sample a story: a DataTree with the labels as they were sampled. See `bayesgmm.sample`."""
-    import nutpie
     from threadpoolctl import threadpool_limits
 
     seed = np.random.SeedSequence(seed).generate_state(2)
-    options = {"draws": draws, "tune": tune, "chains": chains, "seed": int(seed[0]), "save_warmup": False}
+    options = {"draws": draws, "tune": tune, "chains": chains, "seed": int(seed[0])}
     with threadpool_limits(1):  # BLAS threads would fight the chains
         with bar("NUTS", chains * (draws + tune), progress) as report:
-            way = way_of(model)
-            ready = way.sampler(DISPERSION)
-            options["adaptation"] = "low_rank" if ready.n_dim <= _LOW_RANK_UP_TO else "diag"
-            options["extra_doublings"] = int(ready.n_dim <= _LOW_RANK_UP_TO and way.is_far_from_normal())
-            options["progress_callback"] = report and _told(report)
-            tree = _wait(nutpie.sample(ready, **options, blocking=False, progress_bar=False), draws)
+            way, density, tree = {"nutpie": _nutpie, "numpyro": _numpyro}[nuts_sampler](model, report, **options)
         rng = np.random.default_rng(seed[1])
         tree, points = way.named(tree, model, rng)
         if points is not None:
             tree.attrs |= mode_masses(tree, way.function, points, rng)
-    made = {"engine": "nuts", "inference_library": "nutpie", "inference_library_version": nutpie.__version__}
-    return dressed(tree, model, density=way.density, seed=int(seed[0]), **made)
+    made = {"engine": "nuts", "inference_library": nuts_sampler, "inference_library_version": version(nuts_sampler)}
+    return dressed(tree, model, density=density, seed=int(seed[0]), **made)
+
+
+def _nutpie(model, report, *, draws, **options):
+    """The way to the story's density, what that is made of, and draws by nutpie."""
+    import nutpie
+
+    way = way_of(model)
+    ready = way.sampler(DISPERSION)
+    options["adaptation"] = "low_rank" if ready.n_dim <= _LOW_RANK_UP_TO else "diag"
+    options["extra_doublings"] = int(ready.n_dim <= _LOW_RANK_UP_TO and way.is_far_from_normal())
+    options |= {"progress_callback": report and _told(report), "save_warmup": False, "progress_bar": False}
+    return way, way.density, _wait(nutpie.sample(ready, draws=draws, **options, blocking=False), draws)
+
+
+def _numpyro(model, report, **options):
+    """The same by numpyro, which the way only tells where the mode is and what the variables are."""
+    if any(find_spec(name) is None for name in ("jax", "numpyro")):
+        raise ImportError("nuts_sampler='numpyro' needs JAX and numpyro: pip install 'bayesgmm[jax]'")
+    from bayesgmm.engines.jaxed import chains_of
+
+    way = way_of(model, compiled=False)
+    options["dense"] = way.folded.size <= _LOW_RANK_UP_TO
+    tree = chains_of(model, way.folded, way.starts(DISPERSION), report=report, **options)
+    return way, "compiled by JAX from the PyMC graph", tree
 
 
 def _told(report):

@@ -11,10 +11,12 @@ MOST_LOG_LIKELIHOOD = 20_000_000
 # Draws from the prior beside those from the posterior, fewer where one is large.
 _PRIOR_DRAWS, _MOST_PRIOR = 1000, 2_000_000
 ENGINES = ("auto", "nuts", "gibbs", "laplace")
+NUTS_SAMPLERS = ("nutpie", "numpyro")
 _AUTO = "nuts: it takes every story, and where components overlap its draws depend far less on each other than gibbs's"
 
 
-def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, progress=True, permute_labels=False):
+def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, progress=True, permute_labels=False,
+           nuts_sampler=None):  # fmt: skip
     """Draw from the posterior of a story.
 
     Every chain starts in the same labelling, around the mode with the most mass; labels are matched after, and no draw
@@ -48,6 +50,10 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
         For "gibbs": end every sweep with a random order of the components, accepted by its density, which is always
         the case where the concentration is the same for all: then chains visit all K! labellings of the posterior
         alike. Labels are matched afterwards all the same.
+    nuts_sampler : {"nutpie", "numpyro"}, optional
+        For "nuts": whose No-U-Turn sampler; nutpie's unless told otherwise. numpyro's is a second opinion: it sees the
+        PyMC graph itself, under JAX, which compiles it first, for some seconds, and starts around the same mode. It
+        comes with ``pip install 'bayesgmm[jax]'``. The attribute ``inference_library`` says whose draws they are.
 
     Returns
     -------
@@ -72,14 +78,16 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     ------
     ValueError
         If the model is no story, the engine cannot take it, or an argument is out of range.
+    ImportError
+        If numpyro is asked for and not installed.
     KeyboardInterrupt
         When interrupted before any chain had finished its warm-up.
 
     References
     ----------
-    Hoffman & Gelman (2014); data augmentation: Diebolt & Robert (1994); random orders of labels: Frühwirth-Schnatter
-    (2001); Laplace's approximation, weighed: Vehtari et al. (2024); label matching after sampling: Papastamoulis
-    (2016).
+    Hoffman & Gelman (2014); numpyro: Phan, Pradhan & Jankowiak (2019); data augmentation: Diebolt & Robert (1994);
+    random orders of labels: Frühwirth-Schnatter (2001); Laplace's approximation, weighed: Vehtari et al. (2024); label
+    matching after sampling: Papastamoulis (2016).
 
     Examples
     --------
@@ -92,6 +100,10 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     """
     if engine not in ENGINES:
         raise ValueError(f"engine {engine!r} is not known; use {', '.join(map(repr, ENGINES[:-1]))} or {ENGINES[-1]!r}")
+    if nuts_sampler is not None and nuts_sampler not in NUTS_SAMPLERS:
+        raise ValueError(f"nuts_sampler {nuts_sampler!r} is not known; use 'nutpie' or 'numpyro'")
+    if nuts_sampler is not None and engine not in ("auto", "nuts"):
+        raise ValueError(f"nuts_sampler says whose NUTS is to be run; engine={engine!r} has none: leave it out")
     counts = {name: at_least_one(value, name) for name, value in (("draws", draws), ("tune", tune), ("chains", chains))}
     from bayesgmm.draws import relabel
 
@@ -108,6 +120,8 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
             from bayesgmm.engines.laplace import laplace as draw
         else:
             from bayesgmm.engines.nuts import nuts as draw
+
+            options["nuts_sampler"] = nuts_sampler or "nutpie"
 
         tree = draw(model, **options)
     if "incomplete" in tree.attrs:

@@ -15,7 +15,7 @@ from bayesgmm.draws.labels import match
 from bayesgmm.engines.density import density_of
 from bayesgmm.engines.density.folded import Folded
 from bayesgmm.engines.density.sampling import POINT, NativeModel
-from bayesgmm.engines.density.traced import Traced
+from bayesgmm.engines.density.traced import Interpreted, Traced
 from bayesgmm.engines.importance import log_ratio
 from bayesgmm.engines.modes import Mode, heaviest, worth_a_look
 from bayesgmm.fit.curvature import observed_curvature
@@ -44,8 +44,12 @@ _DIMS = {
 }
 
 
-def way_of(model) -> Native | Compiled:
-    """The way that needs no compiler; where a tape cannot hold an operation of the model, the one that does."""
+def way_of(model, *, compiled: bool = True) -> Native | Compiled:
+    """The way that needs no compiler; where a tape cannot hold an operation of the model, the one that does.
+
+    Without ``compiled``, that story's density is worked out by PyTensor's Python code: for those who only ask where its
+    mode is, and what its variables are.
+    """
     function = density_of(model)
     if function is not None:
         modes = heaviest(function, _summits(model, function), relabelled=partial(_relabelled, function))
@@ -62,8 +66,10 @@ def way_of(model) -> Native | Compiled:
     density = surface.to_climb(jacobian=True)
     modes = heaviest(density, [ascent for ascent in found if not isinstance(ascent, Exception)])
     _refuse_a_point(model, density, _Starts(modes[0].point, 0.1 * modes[0].factor))
-    if function is None:
+    if function is None and compiled:
         return Compiled.of(model, modes[0])
+    if function is None:
+        return Native(Interpreted(surface), Folded(Interpreted(surface), modes[:1]), "interpreted from the PyMC graph")
     return Native(function, Folded(function, modes), "traced from the PyMC graph")
 
 
@@ -75,14 +81,17 @@ class Native:
     folded: Folded
     density: str
 
+    def starts(self, dispersion: float) -> _Starts:
+        """A seed ↦ a point v (p,) so many posterior standard deviations away from the mode."""
+        return _Starts(np.zeros(self.folded.size), dispersion)
+
     def sampler(self, dispersion: float):
-        """What nutpie samples, from points so many posterior standard deviations away from the mode."""
-        return NativeModel(dims={}, density=self.folded, start=_Starts(np.zeros(self.folded.size), dispersion))
+        """What nutpie samples, from such points."""
+        return NativeModel(dims={}, density=self.folded, start=self.starts(dispersion))
 
     def start(self, seed) -> np.ndarray:
         """A point u (p,), over-dispersed about the mode."""
-        v = _Starts(np.zeros(self.folded.size), DISPERSION)(seed)
-        return self.folded.unfold(v, np.random.default_rng(seed))[0]
+        return self.folded.unfold(self.starts(DISPERSION)(seed), np.random.default_rng(seed))[0]
 
     def is_far_from_normal(self) -> bool:
         """Whether the curvature at the mode says little of how far the posterior reaches.

@@ -22,6 +22,7 @@ Jones & Meng 2022), which moves the whole of it.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -36,9 +37,19 @@ from bayesgmm.kernel.views import d1, d2, i1
 
 ROUTINE = Routine("folded", 5, __name__, ("engines/density/folded.py",))
 # Of the shares: few degrees of freedom, since posteriors have longer tails than their curvature says.
-_DOF = 4.0
+DOF = 4.0
 _malloc = types.ExternalFunction("malloc", types.int64(types.int64))
 _free = types.ExternalFunction("free", types.void(types.int64))
+
+
+class Pieces(NamedTuple):
+    """What log q is made with, piece by piece."""
+
+    points: np.ndarray  # m_j (J, p)
+    factors: np.ndarray  # A_j (J, p, p), or (1, p)
+    inverses: np.ndarray | None  # their inverses, where there are several
+    sizes: np.ndarray  # log |A_j| − log |A_0| (J,)
+    heights: np.ndarray  # log c_j − log |A_j| (J,), but for a constant
 
 
 class Folded:
@@ -70,6 +81,11 @@ class Folded:
         self._problem = np.array([*density.pointer, self.n_modes, self._factors.ndim - 1, *places, 0])
         # The same, but the terms of q are noted.
         self._noted = np.array([*self._problem[:-1], self._terms.ctypes.data])
+
+    @property
+    def pieces(self) -> Pieces:
+        """What log q is made with, for those who write it in another language."""
+        return Pieces(self._points, self._factors, *(self._kept[1][3:] or (None, np.zeros(1), np.zeros(1))))
 
     @property
     def pointer(self) -> tuple[int, int]:
@@ -196,8 +212,8 @@ def _share(j, v, u, at, apart, logs, slope):
         square = 0.0
         for h in range(p):
             square += apart[i, h] * apart[i, h]
-        logs[0, i] = heights[i] - 0.5 * (_DOF + p) * math.log1p(square / _DOF)
-        logs[1, i] = (_DOF + p) / (_DOF + square)
+        logs[0, i] = heights[i] - 0.5 * (DOF + p) * math.log1p(square / DOF)
+        logs[1, i] = (DOF + p) / (DOF + square)
         most = max(most, logs[0, i])
     total = 0.0
     for i in range(n):

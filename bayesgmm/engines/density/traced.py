@@ -1,4 +1,4 @@
-"""The log density of a story that declares nothing, worked through as a program of `bayesgmm.tape`."""
+"""The log density of a story that declares nothing, as a program of `bayesgmm.tape`, or in PyTensor's Python code."""
 
 from __future__ import annotations
 
@@ -36,3 +36,24 @@ class Traced:
     def __call__(self, u) -> tuple[float, np.ndarray]:
         """Log density at u (p,) and gradient (p,); −inf and zeros where it is not finite."""
         return self._program(u)
+
+
+class Interpreted:
+    """The same where a tape cannot hold an operation: slow, and nothing that a sampler could call.
+
+    Parameters
+    ----------
+    surface : Surface
+    """
+
+    pointer = 0, 0
+
+    def __init__(self, surface: Surface):
+        self._surface, self.variables, self.size = surface, surface.variables, len(surface.start)
+
+    def __call__(self, u) -> tuple[float, np.ndarray]:
+        """Log density at u (p,) and gradient (p,); −inf and zeros where there is no mixture."""
+        try:
+            return self._surface.log_posterior(u, jacobian=True)[:2]
+        except np.linalg.LinAlgError:
+            return -np.inf, np.zeros(self.size)
