@@ -69,8 +69,9 @@ class EStep(Op):
         solved = pt.linalg.solve_triangular(
             scale_trils, pt.concatenate([m1[:, :, None], m2], axis=2), lower=True, trans=1, b_ndim=2
         )
-        diagonal = pt.diagonal(scale_trils, axis1=1, axis2=2)
-        identity = pt.eye(means.type.shape[1] or means.shape[1])
+        known = means.type.shape[1] or x.type.shape[1]  # which JAX must know
+        identity = np.eye(known) if known else pt.eye(means.shape[1])
+        diagonal = (scale_trils * identity).sum(axis=2)
         grad_scale = pt.tril(solved[:, :, 1:]) - identity * (m0[:, None] / diagonal)[:, :, None]
         return [disconnected_type(), m0, solved[:, :, 0], grad_scale, *(disconnected_type() for _ in range(4))]
 
