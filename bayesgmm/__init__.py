@@ -14,7 +14,7 @@ A reader's walk
     native, for the stories of the package; ``ppl/surface.py`` → ``ppl/trace.py`` → ``tape``, traced from the PyMC
     graph, for any other. All climb the same gradient, by Fisher's identity, as does the Op of
     ``ppl/marginal.py`` → ``ppl/op.py`` when PyMC itself evaluates a story. ``engines/gibbs.py`` → ``engines/sweeps``
-    needs no gradient.
+    needs no gradient. What needs JAX is in files called ``jaxed.py``: the Op under JAX, numpyro's NUTS on the graph.
 
 Rooms, each may import those before it
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba

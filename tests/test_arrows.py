@@ -180,6 +180,14 @@ def test_draws_know_no_sampler():
     assert not [i.where for p in files_of("draws") for i in imports(p, typing=True) if top(i.target) in samplers]
 
 
+def test_only_files_called_jaxed_import_jax_and_they_are_imported_inside_functions():
+    optional = {"jax", "numpyro"}
+    assert not [i.where for p in FILES for i in imports(p, typing=True) if top(i.target) in optional
+                and p.name != "jaxed.py"]  # fmt: skip
+    users = [i for p in FILES if p.name != "jaxed.py" for i in imports(p) if i.target.endswith(".jaxed")]
+    assert users and all(i.inside for i in users)
+
+
 def test_only_plots_imports_matplotlib():
     wrong = [i.where for p in FILES for i in imports(p, typing=True) if top(i.target) == "matplotlib"]
     assert not [where for where in wrong if not where.startswith("bayesgmm/plots/")]

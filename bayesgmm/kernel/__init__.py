@@ -13,8 +13,8 @@ From outside in: `estep` checks and centres; `evaluate` cuts the rows into range
 Rows with missing cells go through `incomplete`, whose compiled code, `patterns`, walks over one group of them after
 another. `many` takes the same rows under one mixture after the other, in the loop of `repeat`. `orders` has the sums
 and assignments by which labels are matched, in the loops of `labels`. `climbs` runs EM many times over, for refits, in
-the loop of `climb`. `scores` has the other thing that rows say: the
-curvature of their log-likelihood, which is not a function of the statistics.
+the loop of `climb`. `scores` has the other thing that rows say: the curvature of their log-likelihood, which is not a
+function of the statistics. `jaxed` is the pass over the rows written in JAX, which only `ppl.jaxed` loads.
 """
 
 from bayesgmm.kernel.climbs import climbs

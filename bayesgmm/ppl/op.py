@@ -70,9 +70,9 @@ class EStep(Op):
             scale_trils, pt.concatenate([m1[:, :, None], m2], axis=2), lower=True, trans=1, b_ndim=2
         )
         known = means.type.shape[1] or x.type.shape[1]  # which JAX must know
-        identity = np.eye(known) if known else pt.eye(means.shape[1])
+        identity, lower = (np.eye(known), np.tri(known)) if known else (pt.eye(means.shape[1]), pt.tri(means.shape[1]))
         diagonal = (scale_trils * identity).sum(axis=2)
-        grad_scale = pt.tril(solved[:, :, 1:]) - identity * (m0[:, None] / diagonal)[:, :, None]
+        grad_scale = solved[:, :, 1:] * lower - identity * (m0[:, None] / diagonal)[:, :, None]
         return [disconnected_type(), m0, solved[:, :, 0], grad_scale, *(disconnected_type() for _ in range(4))]
 
 
