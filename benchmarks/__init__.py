@@ -11,7 +11,7 @@ A piece is a module with a ``TITLE`` and ``measure(quick) -> list[Table]``, whic
 ``start``      from ``import bayesgmm`` to the printed fit, in a fresh process
 ``imports``    call by call, what is waited for, and the heavy packages that each loads
 ``sampling``   NUTS alone, beside Stan's recorded seconds, and how a gradient grows
-``engines``    NUTS and Gibbs under every prior: effective draws a CPU second, and a long run's wait
+``engines``    NUTS, Gibbs, and numpyro's NUTS, under every prior: effective draws a CPU second; a long run's wait
 ``own``        a story of a user's own: until its first draw, and with other data
 ``posterior``  the main job beside stock PyMC
 ``relabelling``  matching labels, by method: seconds and peak memory

@@ -65,6 +65,7 @@ def measure(quick: bool = False) -> list[Table]:
         took = side_by_side({"gradient": lambda f=density, u=u: f(u)}, 1 if quick else 5)["gradient"]
         growth.append({"N": n, "D": d, "K": k, "value and gradient, ms": 1e3 * float(np.median(took))})
     note = f"4 × ({draws} + {draws}) draws; the search for the mode and the warm-up are counted, imports not. Our "
-    note += "prior is the conjugate one, Stan's LKJ; Stan's 26 s of compiling are not counted. numpyro's NUTS is in `engines`."
+    note += "prior is the conjugate one, Stan's LKJ; Stan's 26 s of compiling are not counted. "
+    note += "numpyro's NUTS is in `engines`."
     return [Table("NUTS", ("data", "N", "D", "K"), rows, note), Table("One gradient", ("N", "D", "K"), growth,
             "One thread, as a chain has.")]  # fmt: skip
