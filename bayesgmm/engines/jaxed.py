@@ -46,8 +46,11 @@ def folded_density(log_density, folded: Folded):
     return log_q
 
 
-def chains_of(model, folded: Folded, begin, *, draws: int, tune: int, chains: int, seed: int, dense: bool, report):
-    """Draws of v, as nutpie would give them: a DataTree; if interrupted, what `cut_short` keeps of it.
+def ready(model, folded: Folded, begin, *, tune: int, chains: int, seed: int):
+    """What `chains_of` takes: the first state of each chain, and the compiled steps from one state to another.
+
+    In these coordinates a diagonal mass matrix is enough: a dense one gave as many effective draws, and took two to
+    three times as long.
 
     Parameters
     ----------
@@ -55,20 +58,29 @@ def chains_of(model, folded: Folded, begin, *, draws: int, tune: int, chains: in
     folded : Folded
     begin : callable
         A seed ↦ a starting point v (p,).
-    dense : bool
-        Whether warm-up looks for correlations.
-    report : callable, optional
-        (steps done, note).
     """
-    density, length = folded_density(log_density(Surface(model)), folded), tune + draws
-    kernel = NUTS(potential_fn=lambda v: -density(v), dense_mass=dense)
+    density = folded_density(log_density(Surface(model)), folded)
+    kernel = NUTS(potential_fn=lambda v: -density(v))
     start = jax.jit(lambda key, v: kernel.init(key, tune, v))
     keys, seeds = jax.random.split(jax.random.key(seed), chains), np.random.SeedSequence(seed).spawn(chains)
     states = [_started(start, begin, key, np.random.default_rng(own)) for key, own in zip(keys, seeds, strict=True)]
-    steps = jax.jit(partial(_steps, kernel))
-    found = {name: np.zeros((chains, length, *one.shape[1:]), one.dtype)
-             for name, one in jax.eval_shape(steps, states[0])[1].items()}  # fmt: skip
-    run, done, stop = steps.lower(states[0]).compile(), np.zeros(chains, dtype=int), Event()
+    return states, jax.jit(partial(_steps, kernel)).lower(states[0]).compile()
+
+
+def chains_of(states, run, *, draws: int, tune: int, report):
+    """Draws of v, as nutpie would give them: a DataTree; if interrupted, what `cut_short` keeps of it.
+
+    Parameters
+    ----------
+    states, run
+        From `ready`.
+    draws, tune : int
+    report : callable, optional
+        (steps done, note).
+    """
+    chains, length = len(states), tune + draws
+    found = {name: np.zeros((chains, length, *one.shape[1:]), one.dtype) for name, one in run.out_info[1].items()}
+    done, stop = np.zeros(chains, dtype=int), Event()
     jobs = [pool(threads()).submit(_fill, found, done, c, run, state, stop) for c, state in enumerate(states)]
     try:
         while wait(jobs, timeout=0.2).not_done:

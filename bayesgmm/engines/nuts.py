@@ -48,15 +48,15 @@ def _nutpie(model, report, *, draws, **options):
     return way, way.density, _wait(nutpie.sample(ready, draws=draws, **options, blocking=False), draws)
 
 
-def _numpyro(model, report, **options):
+def _numpyro(model, report, *, draws, tune, **options):
     """The same by numpyro, which the way only tells where the mode is and what the variables are."""
     if any(find_spec(name) is None for name in ("jax", "numpyro")):
         raise ImportError("nuts_sampler='numpyro' needs JAX and numpyro: pip install 'bayesgmm[jax]'")
-    from bayesgmm.engines.jaxed import chains_of
+    from bayesgmm.engines import jaxed
 
     way = way_of(model, compiled=False)
-    options["dense"] = way.folded.size <= _LOW_RANK_UP_TO
-    tree = chains_of(model, way.folded, way.starts(DISPERSION), report=report, **options)
+    states, run = jaxed.ready(model, way.folded, way.starts(DISPERSION), tune=tune, **options)
+    tree = jaxed.chains_of(states, run, draws=draws, tune=tune, report=report)
     return way, "compiled by JAX from the PyMC graph", tree
 
 

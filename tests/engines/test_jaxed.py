@@ -53,7 +53,7 @@ def test_modes_laid_over_each_other_are_the_same_function(small):
 @with_jax
 @pytest.mark.slow
 def test_an_interrupt_keeps_the_draws_so_far(small):
-    from bayesgmm.engines.jaxed import chains_of
+    from bayesgmm.engines.jaxed import chains_of, ready
 
     model, folded = small
 
@@ -62,8 +62,8 @@ def test_an_interrupt_keeps_the_draws_so_far(small):
         if done > 600:
             raise KeyboardInterrupt
 
-    options = {"draws": 10_000_000, "tune": 100, "chains": 2, "seed": 1, "dense": False}
-    tree = chains_of(model, folded, lambda seed: np.zeros(2), report=report, **options)
+    states, run = ready(model, folded, lambda seed: np.zeros(2), tune=100, chains=2, seed=1)
+    tree = chains_of(states, run, draws=10_000_000, tune=100, report=report)
     v = tree["posterior"][POINT]
     assert 0 < v.sizes["draw"] < 10_000_000 and tree.attrs["incomplete"] == 1
     assert (np.diff(v.values, axis=1) != 0).any(axis=2).mean() > 0.5  # draws, not what had not been filled in
