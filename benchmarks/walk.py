@@ -8,7 +8,7 @@ import time
 
 HEAVY = ("numpy", "llvmlite", "numba", "scipy.special", "scipy.optimize", "scipy.stats", "pandas", "xarray",
          "matplotlib", "arviz_base", "arviz_stats", "arviz_plots", "arviz", "pytensor", "pytensor.link.numba.dispatch",
-         "pymc", "nutpie", "sklearn", "jax")  # fmt: skip
+         "pymc", "nutpie", "sklearn", "jaxlib")  # fmt: skip
 
 
 def step(code: str, names: dict) -> dict:

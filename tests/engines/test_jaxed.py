@@ -55,7 +55,8 @@ def test_modes_laid_over_each_other_are_the_same_function(small):
 def test_an_interrupt_keeps_the_draws_so_far(small):
     from bayesgmm.engines.jaxed import chains_of, ready
 
-    model, folded = small
+    model, native = small[0], density_of(small[0])
+    folded = Folded(native, [Mode(np.array([0.1, 2.0]), 0.0, np.array([0.2, 0.5]), 0.0)])
 
     def report(done, note):
         assert note.endswith(" divergences")
