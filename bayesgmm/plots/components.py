@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
 from bayesgmm.mixture import Mixture
 
 from .density import N_DRAWS as DENSITY_DRAWS
 from .density import draw_density
-from .reading import Subject, best_features, mixture_of, shares, subject
-from .style import INK, component_colors, doubt, halo, legend, look, new_axes
-
-ELLIPSES = 60
-MOST_MARKERS = 20_000
-_CELLS = 160
+from .plane import ELLIPSES, draw_mle, draw_point, draw_rows, draw_sample
+from .reading import Subject, best_features, mixture_of, subject
+from .style import INK, component_colors, doubt, legend, look, new_axes
 
 
 @look()
@@ -79,21 +73,6 @@ def plot_components(fit_or_draws, x=None, *, mle=None, features=None, level=0.9,
     return ax
 
 
-def ellipse(mean, covariance, level: float, n_vertices: int = 121) -> np.ndarray:
-    """The closed curve (n_vertices, 2) within which N(mean, covariance) has probability `level`.
-
-    Examples
-    --------
-    >>> ellipse(np.zeros(2), np.eye(2), level=0.9)[0].round(4)
-    array([2.146, 0.   ])
-    """
-    from scipy.special import chdtri
-
-    angle = np.linspace(0.0, 2.0 * np.pi, n_vertices)
-    circle = np.sqrt(chdtri(2, 1.0 - level)) * np.column_stack([np.cos(angle), np.sin(angle)])
-    return mean + circle @ np.linalg.cholesky(covariance).T
-
-
 def _shown(mixture: Mixture, features) -> list[int]:
     if features is None:
         return best_features(mixture, 2)
@@ -107,61 +86,14 @@ def _shown(mixture: Mixture, features) -> list[int]:
 def _draw_plane(ax, what: Subject, mle: Mixture | None, shown: list[int], level: float) -> list[Line2D]:
     colors = component_colors(what.point.n_components)
     if what.rows is not None:
-        _draw_rows(ax, what.rows[:, shown], shares(what).argmax(axis=1), colors)
+        draw_rows(ax, what.rows[:, shown], what.labels, colors)
     if what.sample is not None:
-        _draw_sample(ax, what.sample, shown, level, colors)
-    _draw_point(ax, what.point, shown, level, colors)
+        draw_sample(ax, what.sample, shown, level, colors)
+    draw_point(ax, what.point, shown, level, colors)
     if mle is not None:
-        _draw_mle(ax, mle, shown, level)
+        draw_mle(ax, mle, shown, level)
     _name_axes(ax, what.point, shown, level)
     return _plane_handles(what, mle, colors)
-
-
-def _draw_rows(ax, rows, labels, colors):
-    if len(rows) > MOST_MARKERS:
-        return _draw_counts(ax, rows, labels, colors)
-    size = float(np.clip(4500.0 / len(rows), 3.0, 18.0))
-    rgb = np.array([to_rgb(c) for c in colors])
-    # Shuffled, so that no component hides another by coming last.
-    order = np.random.default_rng(0).permutation(len(rows))
-    ax.scatter(*rows[order].T, s=size, c=rgb[labels[order]], alpha=0.45, linewidths=0, rasterized=len(rows) > 5000)
-
-
-def _draw_counts(ax, rows, labels, colors):
-    """Cells whose colour mixes those of the components in proportion, deeper where there are more points."""
-    ends = [(column.min(), column.max()) for column in rows.T]
-    counts = [np.histogram2d(*rows[labels == k].T, bins=_CELLS, range=ends)[0].T for k in range(len(colors))]
-    total = np.sum(counts, axis=0)
-    rgb = np.einsum("kij,kc->ijc", counts, [to_rgb(c) for c in colors]) / np.maximum(total, 1)[..., None]
-    depth = np.where(total > 0, 0.15 + 0.6 * np.log1p(total) / np.log1p(total.max()), 0.0)
-    extent = [*ends[0], *ends[1]]
-    ax.imshow(np.dstack([rgb, depth]), origin="lower", extent=extent, aspect="auto", interpolation="nearest")
-
-
-def _draw_sample(ax, sample, shown, level, colors):
-    means = sample.means[:ELLIPSES][..., shown]
-    covariances = sample.covariances[:ELLIPSES][..., shown, :][..., shown]
-    for k, color in enumerate(colors):
-        curves = [ellipse(m, c, level, 61) for m, c in zip(means[:, k], covariances[:, k])]
-        ax.add_collection(LineCollection(curves, colors=color, linewidths=0.6, alpha=0.22, gid=f"draws-{k}"))
-    ax.autoscale_view()
-
-
-def _draw_point(ax, mixture, shown, level, colors):
-    for k, (curve, mean) in enumerate(_curves(mixture, shown, level)):
-        ax.plot(*curve.T, color=colors[k], lw=2.2, gid=f"point-{k}", path_effects=halo(3.6))
-        ax.plot(*mean, "o", color=colors[k], ms=6, mec="white", mew=1.0)
-
-
-def _draw_mle(ax, mixture, shown, level):
-    for k, (curve, mean) in enumerate(_curves(mixture, shown, level)):
-        ax.plot(*curve.T, color=INK, lw=1.3, ls=(0, (4, 2.5)), gid=f"mle-{k}", zorder=4)
-        ax.plot(*mean, "x", color=INK, ms=6.5, mew=1.5, zorder=5, path_effects=halo(3.0))
-
-
-def _curves(mixture, shown, level):
-    for mean, covariance in zip(mixture.means, mixture.covariances):
-        yield ellipse(mean[shown], covariance[np.ix_(shown, shown)], level), mean[shown]
 
 
 def _name_axes(ax, mixture, shown, level):

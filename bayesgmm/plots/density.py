@@ -9,8 +9,8 @@ from matplotlib.patches import Patch
 from bayesgmm.draws.mixtures import MixtureDraws
 from bayesgmm.mixture import Mixture
 
-from .reading import Subject, shares
-from .style import INK, PALE, WASH, component_colors
+from .reading import Subject
+from .style import INK, PALE, WASH, component_colors, halo
 
 N_DRAWS = 200
 _MOST_TICKS = 1000
@@ -20,7 +20,7 @@ _TOTAL = "#999999"
 def draw_density(ax, what: Subject, mle: Mixture | None, shown: list[int], level: float) -> list:
     """Draw the feature `shown` on `ax`; the legend's handles come back."""
     colors, point = component_colors(what.point.n_components), what.point.marginal(shown)
-    handles = [] if what.rows is None else _draw_rows(ax, what.rows[:, shown[0]], shares(what).argmax(axis=1), colors)
+    handles = [] if what.rows is None else _draw_rows(ax, what.rows[:, shown[0]], what.labels, colors)
     grid = _grid(point, what.rows, shown)
     if what.sample is not None:
         handles += _draw_band(ax, grid, what.sample, shown, level)
@@ -50,7 +50,7 @@ def _draw_rows(ax, values, labels, colors) -> list:
 
 
 def _draw_band(ax, grid, sample: MixtureDraws, shown, level) -> list:
-    densities = [sample.mixture(m).marginal(shown).prob(grid) for m in range(len(sample))]
+    densities = np.exp(sample.marginal(shown).log_prob(grid[:, None]))
     low, high = np.quantile(densities, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return [ax.fill_between(grid, low, high, color=PALE, alpha=0.45, lw=0, label=f"posterior, {100 * level:g} % band")]
 
@@ -60,6 +60,10 @@ def _draw_point(ax, grid, mixture: Mixture, name, colors) -> list:
     parts = total[:, None] * mixture.responsibilities(grid)
     handles = [] if len(colors) == 1 else ax.plot(grid, total, color=_TOTAL, lw=3.2, label=name)
     for k, (color, weight) in enumerate(zip(colors, mixture.weights)):
+        if len(colors) > 1:
+            top = parts[:, k].argmax()
+            ax.annotate(str(k), (grid[top], parts[top, k]), (0, 1.5), textcoords="offset points", ha="center",
+                        weight="bold", fontsize=8.0, color=INK, path_effects=halo(2.4), zorder=6)  # fmt: skip
         handles += ax.plot(grid, parts[:, k], color=color, lw=1.6, label=f"component {k} (weight {weight:.2f})")
     return handles
 

@@ -160,7 +160,7 @@ def _draw_density(ax, sets, predictive, rows, seed) -> list:
 
 
 def _draw_plane(ax, sets, predictive, rows, seed) -> list:
-    from .components import ellipse
+    from .plane import ellipse
 
     ends = _ends(predictive.sample(20_000, seed)[0], rows)
     # So many components leave gaps between narrow ones: each is smoothed by some of the figure's width.

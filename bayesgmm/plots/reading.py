@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,6 +37,11 @@ class Subject:
     sample: MixtureDraws | None
     rows: np.ndarray | None
     name: str
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """The most probable component (N,) of each row."""
+        return shares(self).argmax(axis=1)
 
 
 def subject(fit_or_draws, x, n_draws: int) -> Subject:

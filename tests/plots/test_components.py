@@ -6,7 +6,7 @@ from scipy.stats import chi2
 
 from bayesgmm.mixture import Mixture
 from bayesgmm.plots import component_colors, plot_components
-from bayesgmm.plots.components import MOST_MARKERS, ellipse
+from bayesgmm.plots.plane import MOST_MARKERS, ellipse
 from bayesgmm.plots.reading import best_features, thinned
 
 
