@@ -8,6 +8,7 @@ from bayesgmm.mixture import Mixture
 
 from .density import N_DRAWS as DENSITY_DRAWS
 from .density import draw_density
+from .names import positions
 from .plane import ELLIPSES, draw_mle, draw_point, draw_rows, draw_sample
 from .reading import Subject, best_features, mixture_of, subject
 from .style import INK, component_colors, doubt, legend, look, new_axes
@@ -76,11 +77,7 @@ def plot_components(fit_or_draws, x=None, *, mle=None, features=None, level=0.9,
 def _shown(mixture: Mixture, features) -> list[int]:
     if features is None:
         return best_features(mixture, 2)
-    names = [features] if isinstance(features, str | int) else list(features)
-    unknown = [f for f in names if f not in mixture.features and f not in range(mixture.n_features)]
-    if unknown or len(names) not in (1, 2) or len(set(names)) < len(names):
-        raise ValueError(f"features must name one or two of {list(mixture.features)}, not {names}")
-    return [mixture.features.index(f) if f in mixture.features else int(f) for f in names]
+    return positions(mixture.features, features, 2)
 
 
 def _draw_plane(ax, what: Subject, mle: Mixture | None, shown: list[int], level: float) -> list[Line2D]:

@@ -10,7 +10,7 @@ from bayesgmm.draws.mixtures import MixtureDraws
 from bayesgmm.mixture import Mixture
 
 from .reading import Subject
-from .style import INK, PALE, WASH, component_colors, halo
+from .style import INK, PALE, WASH, component_colors, density_label, halo
 
 N_DRAWS = 200
 _MOST_TICKS = 1000
@@ -70,6 +70,6 @@ def _draw_point(ax, grid, mixture: Mixture, name, colors) -> list:
 
 def _name_axes(ax, mixture: Mixture, shown, rows):
     name = mixture.features[shown[0]]
-    ax.set(xlabel=name, ylabel=f"density (per unit of {name})")
+    ax.set(xlabel=name, ylabel=density_label(ax, name))
     ax.set_ylim(bottom=0.0)
     ax.set_title("each component's share of the density" if mixture.n_features == 1 else f"{name} alone")

@@ -42,3 +42,25 @@ def titled(name: str, component: int | None, width: int = 30) -> str:
     whole = name if component is None else f"{name}, component {component}"
     # The last comma and what follows it stay together: "component" and its number never part.
     return fill(whole.replace("component ", "component\0"), width, break_long_words=False).replace("\0", " ")
+
+
+def positions(known: tuple[str, ...], features, most: int) -> list[int]:
+    """Positions of features given by name or position: one, or several, each once.
+
+    Raises
+    ------
+    ValueError
+        If one is unknown or named twice, or there are more than `most`.
+
+    Examples
+    --------
+    >>> positions(("eruptions", "waiting"), "waiting", 2)
+    [1]
+    """
+    asked = [features] if isinstance(features, str | int) else list(features)
+    unknown = [f for f in asked if f not in known and f not in range(len(known))]
+    places = [known.index(f) if f in known else int(f) for f in asked if f not in unknown]
+    if unknown or not 1 <= len(places) <= most or len(set(places)) < len(places):
+        how_many = {1: "one", 2: "one or two"}.get(most, f"one to {most}")
+        raise ValueError(f"features must name {how_many} of {list(known)}, not {asked}")
+    return places

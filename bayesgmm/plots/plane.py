@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 
-from .style import INK, halo
+from .style import INK, halo, inches
 
 ELLIPSES = 60
 MOST_MARKERS = 20_000
@@ -87,5 +87,4 @@ def _curves(mixture, shown, level):
 
 def _room(ax) -> float:
     """How bold marks may be: 1, or less on Axes narrower than three inches."""
-    width = ax.get_position().width * ax.figure.get_figwidth()
-    return 1.0 if width >= 3.0 else 0.65
+    return 1.0 if inches(ax)[0] >= 3.0 else 0.65

@@ -14,6 +14,7 @@ from bayesgmm.fit import scale_prior
 from bayesgmm.mixture import Mixture
 from bayesgmm.priors import Prior
 
+from .names import positions
 from .style import INK, PALE, WASH, halo, legend, look, new_axes
 
 # Data sets whose densities are shown one by one, and single components that the prior predictive is averaged over.
@@ -116,11 +117,7 @@ def _of_model(model) -> _Expected:
 def _shown(names: tuple[str, ...], features) -> list[int]:
     if features is None:
         return list(range(min(2, len(names))))
-    asked = [features] if isinstance(features, str | int) else list(features)
-    unknown = [f for f in asked if f not in names and f not in range(len(names))]
-    if unknown or len(asked) not in (1, 2) or len(set(asked)) < len(asked):
-        raise ValueError(f"features must name one or two of {list(names)}, not {asked}")
-    return [names.index(f) if f in names else int(f) for f in asked]
+    return positions(names, features, 2)
 
 
 def _predictive(what: _Expected, shown, seed) -> Mixture:

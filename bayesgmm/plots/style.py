@@ -167,7 +167,22 @@ def legend(ax, handles, *, own: bool, n_columns: int = 3):
     # Forty points down, whatever the height of the Axes: below the tick labels and an axis label of two lines.
     below = ax.transAxes + ScaledTranslation(0.0, -40.0 / 72.0, ax.figure.dpi_scale_trans)
     place = dict(loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=below)
-    return ax.legend(handles=handles, **place, ncols=2, fontsize=7.5, borderaxespad=0.0, columnspacing=1.2)
+    # In as many columns as the widest label, in points, leaves room for.
+    widest = 3.6 * max(len(str(h.get_label())) for h in handles) + 26.0
+    columns = int(np.clip(72.0 * inches(ax)[0] / widest, 1, len(handles)))
+    return ax.legend(handles=handles, **place, ncols=columns, fontsize=7.0, borderaxespad=0.0, columnspacing=1.0,
+                     handlelength=1.8)  # fmt: skip
+
+
+def inches(ax) -> tuple[float, float]:
+    """Width and height of Axes, as far as they are known before a layout is made."""
+    return tuple(ax.get_window_extent().size / ax.figure.dpi)
+
+
+def density_label(ax, name: str) -> str:
+    """What the axis of a density of a feature is called, in two lines where one would be longer than the axis."""
+    break_ = " " if inches(ax)[1] > 2.4 + 0.08 * max(0, len(name) - 8) else "\n"
+    return f"density{break_}(per unit of {name})"
 
 
 def doubt(ax, draws, *, own: bool, heading=None) -> None:
