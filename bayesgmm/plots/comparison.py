@@ -10,17 +10,19 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from bayesgmm.draws.affinity import match
-from bayesgmm.draws.mixtures import read
+from bayesgmm.draws.mixtures import DIMS, read
 from bayesgmm.mixture import Mixture
 
 from .names import plain_name, titled
 from .reading import best_features, mixture_of, varies
-from .style import INK, component_colors, halo, legend, look, new_axes
+from .style import INK, PALE, component_colors, halo, legend, look, new_axes
 
 #: As many panels as a page holds.
 MOST_PANELS = 60
 _ALL = ("weights", "means", "covariances")
 _FEWER = ("weights", "means", "sds")
+# Draws of a prior within reach of a panel, from which on their own spread says how wide a kernel is.
+_FEW = 50
 _DASHES = {"MLE": (0, (4, 2)), "MAP": (0, (1, 1.4))}
 
 
@@ -44,7 +46,8 @@ def plot_comparison(mle, draws, *, map=None, var_names=None, ci_prob=0.95, axes=
 
     Where (π, μ, Σ) would take more than 60 panels, standard deviations stand for the covariances; where even these
     are too many, only the features that separate the components best are shown, and then only the heaviest
-    components. The figure says so.
+    components. The figure says so. Where the draws have a group ``prior``, its densities are drawn, too, as far as the
+    posterior reaches.
 
     Parameters
     ----------
@@ -92,14 +95,17 @@ def plot_comparison(mle, draws, *, map=None, var_names=None, ci_prob=0.95, axes=
     marks = {name: matched(fit, mean) for name, fit in (("MLE", mle), ("MAP", map)) if fit is not None}
     chosen = select(mean, var_names)
     panels = _panels(mixtures, marks, chosen)
+    prior = _prior(draws, chosen, panels)
     own, axes = axes is None, _new_axes(*panels.shape) if axes is None else _given_axes(axes, panels.shape)
     colors = component_colors(mean.n_components)
-    for ax, (title, k, values, points) in zip(axes.flat, panels.flat):
+    for ax, before, (title, k, values, points) in zip(axes.flat, prior, panels.flat):
         _draw_panel(ax, values, points, colors[k], ci_prob)
+        if before is not None:
+            _draw_prior(ax, before)
         ax.set_title(titled(title, k), fontsize=8.5)
     if own and chosen.note:
         axes.flat[0].figure.suptitle(chosen.note, fontsize=9.0, color=INK)
-    legend(axes.flat[-1], _handles(marks, ci_prob), own=own, n_columns=4)
+    legend(axes.flat[-1], _handles(marks, ci_prob, prior), own=own, n_columns=4)
     return axes
 
 
@@ -176,6 +182,27 @@ def _series(mixture, k: int, chosen: Selection) -> list[tuple[str, np.ndarray]]:
     return [pair for name in chosen.names for pair in each[name]()]
 
 
+def _prior(draws, chosen: Selection, panels: np.ndarray) -> list[np.ndarray | None]:
+    """The prior's draws of each panel's parameter; None where there is no prior."""
+    if "prior" not in getattr(draws, "children", ()) or not set(DIMS) <= set(draws["prior"].data_vars):
+        return [None] * panels.size
+    mixtures = read(type(draws).from_dict({"posterior": draws["prior"].to_dataset()}))
+    found = {(k, title): values for k in chosen.components for title, values in _series(mixtures, k, chosen)}
+    return [found[k, title] for title, k, *_ in panels.flat]
+
+
+def _draw_prior(ax, values: np.ndarray):
+    """The prior's density within the limits of a panel that the posterior has set: by kernels about the draws near it."""
+    low, high = ax.get_xlim()
+    near = values[np.abs(values - 0.5 * (low + high)) < high - low]
+    grid, width = np.linspace(low, high, 128), 0.25 * (high - low)
+    if len(near) > _FEW and varies(near):
+        width = max(width / 3, 1.06 * near.std() * len(near) ** -0.2)
+    kernels = np.exp(-0.5 * ((grid[:, None] - near) / width) ** 2) / (width * np.sqrt(2.0 * np.pi))
+    ax.plot(grid, kernels.sum(axis=1) / len(values), color=PALE, lw=1.1, ls=(0, (5, 1, 1, 1)), gid="prior", zorder=1)
+    ax.set(xlim=(low, high))
+
+
 def _new_axes(n_blocks: int, n_panels: int) -> np.ndarray:
     """Axes (blocks, panels): each block takes whole rows, in as many columns as leave the fewest gaps."""
     widths = range(4, 7) if n_blocks * n_panels > 24 else range(3, 6)
@@ -223,8 +250,10 @@ def _density(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return grid, density
 
 
-def _handles(marks, ci_prob: float) -> list:
+def _handles(marks, ci_prob: float, prior) -> list:
     grey = "#777777"
     handles = [Line2D([], [], color=grey, lw=1.5, label="posterior"),
                Patch(color=grey, alpha=0.3, lw=0, label=f"{100 * ci_prob:g} % interval")]  # fmt: skip
+    if any(values is not None for values in prior):
+        handles.append(Line2D([], [], color=PALE, lw=1.1, ls=(0, (5, 1, 1, 1)), label="prior"))
     return handles + [Line2D([], [], color=INK, lw=1.5, ls=_DASHES[name], label=name) for name in marks]

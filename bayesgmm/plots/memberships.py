@@ -7,12 +7,15 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from bayesgmm.draws.affinity import as_draws
 from bayesgmm.draws.membership import membership
 from bayesgmm.draws.mixtures import MixtureDraws, from_arrays, read
 
-from .reading import rows_in
+from .reading import mixture_of, rows_in
+from .shares import draw_bars, draw_heatmap
 from .style import INK, component_colors, doubt, legend, look, new_axes
 
+KINDS = ("intervals", "bars", "heatmap")
 #: Points evaluated and drawn; of more, a fixed random choice.
 MOST_POINTS = 2000
 _BARS = 120
@@ -20,7 +23,7 @@ _SURE = 0.005
 
 
 @look()
-def plot_membership(draws, x=None, *, component=None, scatter=False, ci_prob=0.95, ax=None):
+def plot_membership(draws, x=None, *, kind="intervals", component=None, scatter=False, ci_prob=0.95, ax=None):
     """Draw the probability that each point belongs to a component, with its uncertainty.
 
     Points stand in the order of P(Z = k | x); a bar (a ribbon, for more than 120 points) is the equal-tailed interval
@@ -28,15 +31,20 @@ def plot_membership(draws, x=None, *, component=None, scatter=False, ci_prob=0.9
     below the axis, not drawn, so that the uncertain ones have room. Where labels are uncertain (`bayesgmm.diagnose`),
     the figure says so.
 
+    Of other kinds, ``"bars"`` stacks the probabilities of each point, sorted by most probable component and its
+    probability. ``"heatmap"`` has a line a component, deeper the more probable, and the width of the interval of each
+    point's own component under them. Both show every component in one panel.
+
     Parameters
     ----------
-    draws : DataTree
-        Posterior draws with matched labels.
+    draws : DataTree, Fit or Mixture
+        Posterior draws with matched labels; or a point estimate, which has no intervals.
     x : array_like or frame (N, D), optional
         New points; without it, the rows that the draws were made from. Of more than 2000, a fixed random choice of
         2000 is drawn, and the figure says so.
+    kind : {"intervals", "bars", "heatmap"}
     component : int, optional
-        The component in question. Without it: the second of two; of more, a panel for each in a new figure, the last
+        Of intervals, the component in question. Without it: the second of two; of more, a panel for each in a new figure, the last
         one in an `ax` that is given.
     scatter : bool
         Beside it, the points in the plane (for one feature: their probability against the feature) in the colour of
@@ -54,7 +62,7 @@ def plot_membership(draws, x=None, *, component=None, scatter=False, ci_prob=0.9
     Raises
     ------
     ValueError
-        If there is no such component, the draws hold no rows and `x` is not given, or `scatter` is asked of three
+        If there is no such component or kind, the draws hold no rows and `x` is not given, or `scatter` is asked of three
         features or more or together with `ax`.
 
     Examples
@@ -69,10 +77,19 @@ def plot_membership(draws, x=None, *, component=None, scatter=False, ci_prob=0.9
     'P(component 1 | x)'
     >>> plt.close(ax.figure)
     """
-    mixtures = read(draws)
-    _require(mixtures, component, scatter, ax)
+    if not 0 < ci_prob < 1:
+        raise ValueError(f"ci_prob must be strictly between 0 and 1, not {ci_prob}")
+    fitted = not hasattr(draws, "children")
+    mixtures = as_draws(mixture_of(draws)) if fitted else read(draws)
+    _require(mixtures, kind, component, scatter, ax)
     rows, n_obs = _rows(draws, x, mixtures)
-    found = _found(draws, rows, mixtures, new=x is not None, ci_prob=ci_prob)
+    new = x is not None and not fitted
+    found = _found(draws, rows, mixtures, new=new, ci_prob=ci_prob)
+    if kind != "intervals":
+        own, ax = ax is None, _draw_all(ax, kind, found, (len(rows), n_obs), None if fitted else ci_prob)
+        if not fitted:
+            doubt(ax, draws, own=own)
+        return ax
     shown = _shown(mixtures.n_components, component, single=ax is not None)
     own, axes = ax is None, _new_axes(len(shown), scatter) if ax is None else np.array([ax])
     colors = component_colors(mixtures.n_components)
@@ -81,12 +98,17 @@ def plot_membership(draws, x=None, *, component=None, scatter=False, ci_prob=0.9
     if scatter:
         _draw_scatter(axes[-1], found, rows, mixtures.features, colors, shown[-1])
     named = range(mixtures.n_components) if scatter else ()
-    legend(axes[0], _handles(shown, colors, ci_prob, named), own=own, n_columns=4)
-    doubt(axes[0], draws, own=own)
+    legend(axes[0], _handles(shown, colors, None if fitted else ci_prob, named), own=own, n_columns=4)
+    if not fitted:
+        doubt(axes[0], draws, own=own)
     return axes if len(axes) > 1 else axes[0]
 
 
-def _require(mixtures: MixtureDraws, component, scatter: bool, ax):
+def _require(mixtures: MixtureDraws, kind, component, scatter: bool, ax):
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, not {kind!r}")
+    if kind != "intervals" and (component is not None or scatter):
+        raise ValueError(f"kind={kind!r} shows every component in one panel: leave component and scatter out")
     if component is not None and component not in range(mixtures.n_components):
         raise ValueError(f"component must be one of 0 … {mixtures.n_components - 1}, not {component}")
     if scatter and len(mixtures.features) > 2:
@@ -97,9 +119,10 @@ def _require(mixtures: MixtureDraws, component, scatter: bool, ax):
 
 def _rows(draws, x, mixtures: MixtureDraws) -> tuple[np.ndarray, int]:
     """The rows to draw, and how many there were."""
-    rows = rows_in(draws, x, mixtures)
+    known = hasattr(draws, "children") or x is not None
+    rows = rows_in(draws, x, mixtures) if known else None
     if rows is None:
-        raise ValueError("these draws hold no rows (observed_data); give points as x")
+        raise ValueError("these draws hold no rows (observed_data), as a fit never does; give points as x")
     keep = np.sort(np.random.default_rng(0).permutation(len(rows))[:MOST_POINTS])
     return rows[keep], len(rows)
 
@@ -110,6 +133,29 @@ def _found(draws, rows, mixtures: MixtureDraws, *, new: bool, ci_prob: float):
         return membership(draws, rows, ci_prob=ci_prob)
     arrays = (a[None] for a in (mixtures.weights, mixtures.means, mixtures.covariances))
     return membership(from_arrays(*arrays, x=rows, features=mixtures.features), ci_prob=ci_prob)
+
+
+def _draw_all(ax, kind: str, found, counts: tuple[int, int], ci_prob: float | None):
+    """One panel of bars, or of a heat map, for every component."""
+    p = found["probability"].values
+    own, colors = ax is None, component_colors(p.shape[1])
+    height = 3.4 if kind == "bars" else 1.5 + 0.32 * (p.shape[1] + 1)
+    ax = new_axes((7.2, height))[0, 0] if own else ax
+    if kind == "bars":
+        handles = draw_bars(ax, p, colors)
+    else:
+        width = None if ci_prob is None else (found["upper"] - found["lower"]).values
+        handles = draw_heatmap(ax, p, width, colors, ci_prob)
+    if counts[0] < counts[1]:
+        ax.set_title(_of_all(counts))
+    # Under the bars of a small figure the components' numbers say enough.
+    if own or kind == "heatmap":
+        legend(ax, handles, own=own, n_columns=6, below=58.0)
+    return ax
+
+
+def _of_all(counts: tuple[int, int]) -> str:
+    return f"{counts[0]:,} of {counts[1]:,} points".replace(",", "\u2009")
 
 
 def _shown(n_components: int, component, *, single: bool) -> list[int]:
@@ -141,7 +187,7 @@ def _draw_order(ax, found, k: int, color: str, counts: tuple[int, int]):
     ax.axhline(0.5, color="#BBBBBB", lw=0.7, zorder=0)
     ax.set_xlabel(_counted(len(order), below, above), fontsize=8.5)
     if counts[0] < counts[1]:
-        ax.set_title(f"{counts[0]:,} of {counts[1]:,} points".replace(",", "\u2009"))
+        ax.set_title(_of_all(counts))
 
 
 def _uncertain(lower, upper) -> np.ndarray:
@@ -183,9 +229,10 @@ def _draw_scatter(ax, found, rows, features, colors, k: int):
     ax.set_title("larger: less certain")
 
 
-def _handles(shown, colors, ci_prob: float, named) -> list:
+def _handles(shown, colors, ci_prob: float | None, named) -> list:
     color = colors[shown[0]] if len(shown) == 1 else "#777777"
-    handles = [Line2D([], [], color=color, marker="o", ms=4, lw=1.6, label="probability"),
-               Patch(color=color, alpha=0.35, lw=0, label=f"{100 * ci_prob:g} % interval")]  # fmt: skip
+    handles = [Line2D([], [], color=color, marker="o", ms=4, lw=1.6, label="probability")]
+    if ci_prob is not None:
+        handles.append(Patch(color=color, alpha=0.35, lw=0, label=f"{100 * ci_prob:g} % interval"))
     dots = dict(ls="", marker="o", ms=5)
     return handles + [Line2D([], [], color=colors[k], label=f"component {k}", **dots) for k in named]

@@ -159,17 +159,19 @@ def new_axes(size: tuple[float, float], n_rows: int = 1, n_columns: int = 1, **o
     return axes
 
 
-def legend(ax, handles, *, own: bool, n_columns: int = 3):
+def legend(ax, handles, *, own: bool, n_columns: int = 3, below: float = 40.0):
     """A legend where it covers nothing: under a figure of our own, or small under the Axes that somebody gave."""
     if own:
         columns = min(n_columns, len(handles))
         return ax.figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.6)
-    # Forty points down, whatever the height of the Axes: below the tick labels and an axis label of two lines.
-    below = ax.transAxes + ScaledTranslation(0.0, -40.0 / 72.0, ax.figure.dpi_scale_trans)
-    place = dict(loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=below)
-    # In as many columns as the widest label, in points, leaves room for.
-    widest = 3.6 * max(len(str(h.get_label())) for h in handles) + 26.0
-    columns = int(np.clip(72.0 * inches(ax)[0] / widest, 1, len(handles)))
+    # So many points down, whatever the height of the Axes: forty are below tick labels and an axis label of two lines.
+    under = ax.transAxes + ScaledTranslation(0.0, -below / 72.0, ax.figure.dpi_scale_trans)
+    place = dict(loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=under)
+    # Components are numbered where they lie, or named on an axis; a small figure has no room to list them again.
+    handles = [h for h in handles if not str(h.get_label()).startswith("component ")] or handles
+    # In as many columns as the widest label, in points, leaves room for, the margins of the Axes counted.
+    widest = 3.9 * max(len(str(h.get_label())) for h in handles) + 26.0
+    columns = int(np.clip(1.25 * 72.0 * inches(ax)[0] / widest, 1, len(handles)))
     return ax.legend(handles=handles, **place, ncols=columns, fontsize=7.0, borderaxespad=0.0, columnspacing=1.0,
                      handlelength=1.8)  # fmt: skip
 
