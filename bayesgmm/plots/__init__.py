@@ -8,7 +8,12 @@ from .checks import plot_predictive_check
 from .comparison import plot_comparison
 from .components import plot_components
 from .diagnostics import plot_ranks, plot_trace
+from .efficiency import plot_energy, plot_ess
+from .forest import plot_forest
+from .gaussian import plot_gaussian
 from .memberships import plot_membership
+from .pairs import plot_pairs
+from .predictive import plot_density
 from .prior import plot_prior
 from .style import component_colors, look, save
 
@@ -18,7 +23,13 @@ __all__ = [
     "plot_calibration",
     "plot_comparison",
     "plot_components",
+    "plot_density",
+    "plot_energy",
+    "plot_ess",
+    "plot_forest",
+    "plot_gaussian",
     "plot_membership",
+    "plot_pairs",
     "plot_predictive_check",
     "plot_prior",
     "plot_ranks",

@@ -56,17 +56,13 @@ def plot_ranks(draws, var_names=("weights", "means"), **options):
     """
     import arviz as az
 
-    posterior, n_panels = _chosen(draws, var_names)
+    posterior, n_panels = chosen(draws, var_names)
     if posterior["posterior"].sizes["chain"] < 2:
         raise ValueError("rank plots compare chains, and these draws have only one; plot_trace shows it")
-    width = min(n_panels, _columns(n_panels))
-    rows = -(-n_panels // width)
-    settings = {"col_wrap": width, "figure_kwargs": _figure(2.5 * width + 0.6, 1.75 * rows + 0.7), **options}
-    visuals = {"title": {"size": 8.5, "color": INK}, "xlabel": False, "ecdf_lines": {"width": 1.1, "alpha": 0.9}}
-    visuals |= settings.pop("visuals", {})
-    collection = az.plot_rank(posterior, labeller=_labeller(), visuals=visuals, backend="matplotlib", **settings)
+    settings, visuals = panels(n_panels, (2.5, 1.75), options)
+    collection = az.plot_rank(posterior, visuals={"ecdf_lines": {"width": 1.1, "alpha": 0.9}} | visuals, **settings)
     _plain_p_values(collection)
-    return _finished(collection, draws, posterior["posterior"], "rank among all draws, as a share")
+    return finished(collection, draws, posterior["posterior"], "rank among all draws, as a share")
 
 
 @look()
@@ -105,18 +101,14 @@ def plot_trace(draws, var_names=("weights", "means"), **options):
     """
     import arviz as az
 
-    posterior, n_panels = _chosen(draws, var_names)
-    width = min(n_panels, _columns(n_panels))
-    rows = -(-n_panels // width)
-    settings = {"col_wrap": width, "figure_kwargs": _figure(2.7 * width + 0.6, 1.55 * rows + 0.7), **options}
-    visuals = {"title": {"size": 8.5, "color": INK}, "xlabel": False, "trace": {"width": 0.5, "alpha": 0.75},
-               "divergence": {"color": ALERT}}  # fmt: skip
-    visuals |= settings.pop("visuals", {})
-    collection = az.plot_trace(posterior, labeller=_labeller(), visuals=visuals, backend="matplotlib", **settings)
-    return _finished(collection, draws, posterior["posterior"], "draw")
+    posterior, n_panels = chosen(draws, var_names)
+    settings, visuals = panels(n_panels, (2.7, 1.55), options)
+    visuals = {"trace": {"width": 0.5, "alpha": 0.75}, "divergence": {"color": ALERT}} | visuals
+    collection = az.plot_trace(posterior, visuals=visuals, **settings)
+    return finished(collection, draws, posterior["posterior"], "draw")
 
 
-def _chosen(draws, var_names):
+def chosen(draws, var_names):
     """The posterior's chosen variables that vary, as a DataTree with the sampler's statistics, and their panels."""
     import xarray as xr
 
@@ -171,8 +163,13 @@ def _columns(n_panels: int) -> int:
     return min(widths, key=lambda w: -n_panels % w)
 
 
-def _figure(width: float, height: float) -> dict:
-    return {"figsize": (width, height), "figsize_units": "inches"}
+def panels(n_panels: int, size: tuple[float, float], options: dict) -> tuple[dict, dict]:
+    """The settings of ArviZ's plots with a panel of such a size (inches) an element, and their visuals."""
+    width = min(n_panels, _columns(n_panels))
+    figsize = (size[0] * width + 0.6, size[1] * -(-n_panels // width) + 0.7)
+    settings = {"col_wrap": width, "figure_kwargs": {"figsize": figsize, "figsize_units": "inches"},
+                "labeller": _labeller(), "backend": "matplotlib", **options}  # fmt: skip
+    return settings, {"title": {"size": 8.5, "color": INK}, "xlabel": False} | settings.pop("visuals", {})
 
 
 def _labeller():
@@ -190,16 +187,17 @@ def _labeller():
     return Plain()
 
 
-def _finished(collection, draws, posterior, x_name: str):
-    """Room for the titles, one name for the horizontal axes, and a legend of the chains over the panels."""
-    chains = posterior["chain"].values
+def finished(collection, draws, posterior, x_name: str, handles=None):
+    """Room for the titles, one name for the horizontal axes, and a legend, of the chains without any other."""
     figure = collection.viz["figure"].item()
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
     for ax in figure.axes:
         ax.tick_params(axis="both", labelsize=8.0)
         ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     figure.supxlabel(x_name, fontsize=9.0, color=INK)
-    handles = [Line2D([], [], color=CHAINS[i % len(CHAINS)], label=f"chain {c}") for i, c in enumerate(chains)]
+    if handles is None:
+        chains = posterior["chain"].values
+        handles = [Line2D([], [], color=CHAINS[i % len(CHAINS)], label=f"chain {c}") for i, c in enumerate(chains)]
     heading = figure.legend(handles=handles, loc="outside upper center", ncols=min(8, len(handles)))
     if "component" in posterior.dims:
         doubt(figure.axes[0], draws, own=True, heading=heading)

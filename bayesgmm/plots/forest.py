@@ -14,7 +14,7 @@ from bayesgmm.mixture import Mixture
 
 from .names import plain_name, positions
 from .reading import best_features, mixture_of
-from .style import INK, component_colors, halo, legend, look, new_axes
+from .style import INK, component_colors, doubt, halo, legend, look, new_axes
 
 MOST_FEATURES = 6
 INNER, OUTER = 0.5, 0.95
@@ -40,7 +40,8 @@ def plot_forest(*fits_and_draws, errors=None, names=None, features=None, axes=No
     A panel for the weights (of two components or more), and one for the means and one for the standard deviations of each feature; in each, the
     components with a line for everything that is compared. A posterior is its median with the equal-tailed 50 %
     (thick) and 95 % (thin) intervals, in the colour of the component; a point estimate is hollow, with the interval
-    that `errors` gives it.
+    that `errors` gives it. Where the labels of that posterior to which the others are matched are uncertain
+    (`bayesgmm.diagnose`), the figure says so.
 
     Parameters
     ----------
@@ -99,6 +100,8 @@ def plot_forest(*fits_and_draws, errors=None, names=None, features=None, axes=No
         _draw_panel(ax, entries, p, colors)
         _name_axes(ax, title, reference.n_components)
     legend(axes[-1], _handles(entries), own=own, n_columns=4)
+    if not isinstance(first, Mixture):
+        doubt(axes[0], fits_and_draws[items.index(first)], own=own)
     return axes
 
 

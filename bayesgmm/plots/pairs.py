@@ -15,7 +15,7 @@ from .names import positions
 from .plane import ELLIPSES, draw_mle, draw_point, draw_rows, draw_sample
 from .predictive import draw_histogram
 from .reading import Subject, best_features, mixture_of, subject
-from .style import INK, PALE, WASH, component_colors, look, new_axes
+from .style import INK, PALE, WASH, component_colors, doubt, look, new_axes
 
 MOST_FEATURES = 6
 _REACH, _POINTS = 3.2, 240
@@ -28,7 +28,7 @@ def plot_pairs(fit_or_draws, x=None, *, features=None, mle=None, level=0.9, axes
     Below: points in the colour of their most probable component (cells of counts, for more than 20 000), a thin
     ellipse for each of 60 posterior draws, a bold one at the posterior mean, the MLE's dashed. On the diagonal:
     histogram, predictive density with its pointwise credible band, and each component's share of the density at the
-    posterior mean.
+    posterior mean. Where labels are uncertain (`bayesgmm.diagnose`), the figure says so.
 
     Parameters
     ----------
@@ -81,6 +81,8 @@ def plot_pairs(fit_or_draws, x=None, *, features=None, mle=None, level=0.9, axes
     _name_axes(axes, [what.point.features[j] for j in shown], own=own)
     if own:
         _explain(axes, what, mle, level, colors, len(shown))
+    if what.sample is not None:
+        doubt(axes[0, 0], fit_or_draws, own=own)
     return axes
 
 

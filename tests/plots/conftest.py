@@ -37,6 +37,7 @@ def posterior_like(mixture, x, chains=2, n_draws=40, seed=0):
     factor = np.tril(rng.standard_normal((*lead, *mixture.covariances.shape))) / np.sqrt(2 * counts)[:, None, None]
     scale = mixture.scale_trils @ (np.eye(d) + factor)
     stats = {"lp": rng.standard_normal(lead), "diverging": np.zeros(lead, bool)}
+    stats["energy"] = rng.standard_normal(lead)
     return from_arrays(weights, means, scale @ scale.swapaxes(-1, -2), x=x, features=mixture.features,
                        sample_stats=stats)  # fmt: skip
 
