@@ -52,7 +52,7 @@ def _draw_rows(ax, values, labels, colors) -> list:
 def _draw_band(ax, grid, sample: MixtureDraws, shown, level) -> list:
     densities = np.exp(sample.marginal(shown).log_prob(grid[:, None]))
     low, high = np.quantile(densities, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return [ax.fill_between(grid, low, high, color=PALE, alpha=0.45, lw=0, label=f"posterior, {100 * level:g} % band")]
+    return [ax.fill_between(grid, low, high, color=PALE, alpha=0.45, lw=0, label=f"{100 * level:g} % band")]
 
 
 def _draw_point(ax, grid, mixture: Mixture, name, colors) -> list:

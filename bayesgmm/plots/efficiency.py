@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from .diagnostics import chosen, finished, panels
-from .style import ALERT, CHAINS, INK, PALE, WASH, look
+from .style import CHAINS, INK, PALE, look
 
 KINDS = ("evolution", "local", "quantile")
 _BULK, _TAIL = CHAINS[0], CHAINS[2]
@@ -122,6 +123,28 @@ def plot_energy(draws, **options):
 
     if "sample_stats" not in getattr(draws, "children", ()) or "energy" not in draws["sample_stats"]:
         raise ValueError("these draws hold no energy (sample_stats): only NUTS, engine='nuts', has one")
-    settings = {"figure_kwargs": {"figsize": (7.4, 3.4), "figsize_units": "inches"}, **options}
-    collection = az.plot_energy(draws, backend="matplotlib", **settings)
+    size = {"figsize": (7.4, 3.2), "figsize_units": "inches"}
+    settings = {"kind": "kde", "figure_kwargs": size, "backend": "matplotlib", **options}
+    visuals = {"title": False, "ylabel": False, "legend": False, "bfmi_points": {"color": INK}} | settings.pop(
+        "visuals", {}
+    )
+    stats = draws["sample_stats"].to_dataset()
+    collection = az.plot_energy(type(draws).from_dict({"sample_stats": stats}), visuals=visuals, **settings)
+    figure = collection.viz["figure"].item()
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
+    if len(figure.axes) == 2:
+        _name_bfmi(figure.axes[0], stats.sizes["chain"])
+    energy = figure.axes[-1]
+    energy.set(xlabel="energy, less its mean", yticks=[], ylim=(0.0, None))
+    energy.spines["left"].set_visible(False)
+    shades = [Patch(color=energy.get_lines()[i].get_color(), alpha=0.6, lw=0, label=name)
+              for i, name in enumerate(("of the draws", "of the moves between them"))]  # fmt: skip
+    figure.legend(handles=shades, loc="outside upper center", ncols=2)
     return collection
+
+
+def _name_bfmi(ax, n_chains: int):
+    ax.set(xlabel="BFMI", ylabel="chain", yticks=range(n_chains), ylim=(-0.5, n_chains - 0.5))
+    ax.set_xlim(left=0.0)
+    for marks in ax.collections:
+        marks.set_sizes([22.0])

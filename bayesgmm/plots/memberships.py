@@ -150,7 +150,9 @@ def _draw_all(ax, kind: str, found, counts: tuple[int, int], ci_prob: float | No
         ax.set_title(_of_all(counts))
     # Under the bars of a small figure the components' numbers say enough.
     if own or kind == "heatmap":
-        legend(ax, handles, own=own, n_columns=6, below=58.0)
+        told = legend(ax, handles, own=own, n_columns=4, below=58.0)
+        if kind == "heatmap":
+            told.set_title("probability" if ci_prob is None else "probability, or width of the interval", {"size": 8.0})
     return ax
 
 

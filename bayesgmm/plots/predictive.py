@@ -25,6 +25,8 @@ N_CONTOURS = 20
 _SHADES = ("#7C93AD", "#B4C3D3", "#DFE6EE")
 _DARK = "#33475B"
 _ENDS = (0.0005, 0.9995)
+# How much wider the plane is than what is expected there, so that no region is cut off.
+_MARGIN = 0.07
 # Draws that the density in the plane is averaged over, and points of a grid.
 _AVERAGED, _POINTS, _CELLS, _BINS = 250, 400, 120, 90
 
@@ -128,7 +130,8 @@ def _axis(asked: _Asked, name: str) -> np.ndarray:
     if asked.rows is not None:
         values = asked.rows[:, asked.names.index(name)]
         ends = [min(ends[0], values.min()), max(ends[1], values.max())]
-    even = np.linspace(*ends, size)
+    margin = _MARGIN * (ends[1] - ends[0]) if len(asked.names) == 2 else 0.0
+    even = np.linspace(ends[0] - margin, ends[1] + margin, size)
     point = asked.point if asked.given is None else asked.point.condition(asked.given)
     line = point.marginal([name])
     sds = np.sqrt(line.covariances[:, 0, 0])
@@ -180,10 +183,10 @@ def _draw_plane(ax, asked: _Asked, axes: list[np.ndarray]) -> list:
         few = thinned(asked.sample, N_CONTOURS)
         each = [_heights(few.mixture(m), grid, asked, REGIONS[-1:]) for m in range(len(few))]
         for height, (threshold,) in each:
-            _outline(ax, axes, height, threshold, color=_DARK, lw=0.5, alpha=0.6)
+            _outline(ax, axes, height, threshold, color=_DARK, lw=0.5, alpha=0.6).set_gid("draw")
         kind = "draws" if asked.band == "credible" else "replicates"
         handles.append(Line2D([], [], color=_DARK, lw=0.6, label=f"95 %, {len(few)} {kind}"))
-    _outline(ax, axes, heights[0], heights[1][-1], color=INK, lw=1.3)
+    _outline(ax, axes, heights[0], heights[1][-1], color=INK, lw=1.3).set_gid("outermost")
     return handles
 
 
@@ -199,7 +202,8 @@ def _draw_regions(ax, axes, height, thresholds, *, crowded: bool) -> list:
 
 
 def _outline(ax, axes, height, threshold, *, color, lw, ls="-", alpha=1.0):
-    ax.contour(*axes, height, levels=[threshold], colors=color, linewidths=lw, linestyles=[ls], alpha=alpha, zorder=2)
+    return ax.contour(*axes, height, levels=[threshold], colors=color, linewidths=lw, linestyles=[ls], alpha=alpha,
+                      zorder=2)  # fmt: skip
 
 
 def _heights(subject, grid: np.ndarray, asked: _Asked, prob=REGIONS) -> tuple[np.ndarray, np.ndarray]:

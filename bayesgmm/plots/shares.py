@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.colors import to_rgb
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .style import INK, WASH, inches
 
-#: Rows that have a bar each with an edge; of more, the bars touch, as one picture.
-MOST_BARS = 150
+#: Rows that have a bar each; of more, the bars touch, as one picture.
+MOST_BARS = 60
 _GAP = 0.25
 
 
@@ -29,9 +28,8 @@ def draw_bars(ax, p: np.ndarray, colors) -> list:
     heights = np.take_along_axis(p, stack, axis=1)
     tops = np.cumsum(heights, axis=1)
     if len(p) <= MOST_BARS:
-        edge = 0.08 if len(p) < 60 else 0.0
         for layer in range(p.shape[1]):
-            ax.bar(np.arange(len(p)), heights[:, layer], 1.0 - edge, bottom=tops[:, layer] - heights[:, layer],
+            ax.bar(np.arange(len(p)), heights[:, layer], 0.92, bottom=tops[:, layer] - heights[:, layer],
                    color=[colors[k] for k in stack[:, layer]], linewidth=0)  # fmt: skip
     else:
         ax.imshow(_raster(tops, stack, colors), origin="lower", extent=[-0.5, len(p) - 0.5, 0.0, 1.0], aspect="auto",
@@ -61,15 +59,13 @@ def draw_heatmap(ax, p: np.ndarray, width: np.ndarray | None, colors, ci_prob: f
         own = np.take_along_axis(width, p.argmax(axis=1)[:, None], axis=1)[order].T
         low = k - 0.5 + _GAP
         _lines(ax, np.dstack([np.broadcast_to(to_rgb(INK), (1, len(p), 3)), own]), low, low + 1.0)
-        names.append(f"width of its\n{100 * ci_prob:g} % interval")
+        names.append(f"{100 * ci_prob:g} % interval")
         places.append(low + 0.5)
     ax.set_ylim(places[-1] + 0.5, -0.5)
     ax.set_yticks(places, names)
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, labelsize=8.5)
     _name_rows(ax, counts)
-    named = "probability" if width is None else "probability, width"
-    tones = [Patch(fc=(*to_rgb(INK), tone), ec=WASH, lw=0.5, label=f"{tone:g}") for tone in (0.0, 0.5, 1.0)]
-    return [Line2D([], [], ls="", label=f"{named}:"), *tones]
+    return [Patch(fc=(*to_rgb(INK), tone), ec=WASH, lw=0.5, label=f"{tone:g}") for tone in (0.0, 0.25, 0.5, 1.0)]
 
 
 def _lines(ax, picture: np.ndarray, low: float, high: float):
@@ -83,8 +79,8 @@ def _name_rows(ax, counts: np.ndarray):
     for end in ends[:-1]:
         if 0 < end < n:
             ax.axvline(end - 0.5, color="white", lw=1.5)
-    shown = [k for k in range(len(counts)) if counts[k] >= 0.04 * n]
+    shown = [k for k in range(len(counts)) if counts[k] * inches(ax)[0] >= 0.33 * n]
     ax.set_xticks([ends[k] - 0.5 * counts[k] - 0.5 for k in shown], [f"{k}\n({counts[k]})" for k in shown])
-    ax.tick_params(axis="x", length=0)
+    ax.tick_params(axis="x", length=0, labelsize=8.5)
     label = "points, by most probable component (how many) and its probability"
-    ax.set(xlim=(-0.5, n - 0.5), xlabel=label if inches(ax)[0] > 4.0 else "points, by component (how many)")
+    ax.set(xlim=(-0.5, n - 0.5), xlabel=label if inches(ax)[0] > 4.0 else "points by component")

@@ -1,5 +1,7 @@
 """Made-up data and posteriors, quick to make and shaped like real ones."""
 
+from types import SimpleNamespace
+
 import matplotlib
 import numpy as np
 import pytest
@@ -52,6 +54,12 @@ def nothing_left_behind():
     yield
     assert dict(matplotlib.rcParams) == before
     plt.close("all")
+
+
+@pytest.fixture
+def labels_that_hold(monkeypatch):
+    """Figures without their verdicts on labels, which take half of the time and are held by tests of their own."""
+    monkeypatch.setattr("bayesgmm.plots.style.diagnose", lambda draws: SimpleNamespace(labels_hold=True))
 
 
 SIZES = [(k, d) for k in (1, 2, 5) for d in (1, 2, 5)]

@@ -94,3 +94,22 @@ def test_other_components_cannot_be_compared(plane):
     with pytest.raises(ValueError, match="number"):
         plot_comparison(true_mixture(5, 2), plane[2])
     assert plt.get_fignums() == []
+
+
+def test_the_prior_is_drawn_where_the_draws_have_it(make):
+    """The weight of one of two components is uniform on [0, 1] under Dirichlet(1, 1): density 1, to the error of so many
+    kernels."""
+    from bayesgmm.draws.mixtures import from_arrays
+
+    mixture, _, draws = make(2, 1)
+    rng = np.random.default_rng(0)
+    weights = rng.dirichlet([1.0, 1.0], (1, 4000))
+    ones = np.ones((1, 4000, 2, 1))
+    draws["prior"] = from_arrays(weights, ones, ones[..., None], features=mixture.features)["posterior"]
+    ax = plot_comparison(mixture, draws)[0, 0]
+    (line,) = [line for line in ax.lines if line.get_gid() == "prior"]
+    low, high = ax.get_xlim()
+    assert line.get_xdata().min() == low and line.get_xdata().max() == high
+    inside = (line.get_xdata() > low + 0.05) & (line.get_xdata() < high - 0.05)
+    np.testing.assert_allclose(line.get_ydata()[inside], 1.0, atol=4 * np.sqrt(1 / (4000 * 0.1)))
+    assert "prior" in [t.get_text() for t in ax.figure.legends[0].texts]
