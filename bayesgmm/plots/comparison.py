@@ -192,7 +192,7 @@ def _prior(draws, chosen: Selection, panels: np.ndarray) -> list[np.ndarray | No
 
 
 def _draw_prior(ax, values: np.ndarray):
-    """The prior's density within the limits of a panel that the posterior has set: by kernels about the draws near it."""
+    """The prior's density within the limits that the posterior has set to a panel, by kernels about the draws near."""
     low, high = ax.get_xlim()
     near = values[np.abs(values - 0.5 * (low + high)) < high - low]
     grid, width = np.linspace(low, high, 128), 0.25 * (high - low)

@@ -37,10 +37,10 @@ class Entry:
 def plot_forest(*fits_and_draws, errors=None, names=None, features=None, axes=None):
     """Draw point estimates against posteriors: weights, means and standard deviations, in data units.
 
-    A panel for the weights (of two components or more), and one for the means and one for the standard deviations of each feature; in each, the
-    components with a line for everything that is compared. A posterior is its median with the equal-tailed 50 %
-    (thick) and 95 % (thin) intervals, in the colour of the component; a point estimate is hollow, with the interval
-    that `errors` gives it. Where the labels of that posterior to which the others are matched are uncertain
+    A panel for the weights (of two components or more), and one for the means and one for the standard deviations of
+    each feature; in each, the components with a line for everything that is compared. A posterior is its median with
+    the equal-tailed 50 % (thick) and 95 % (thin) intervals, in the colour of the component; a point estimate is hollow,
+    with the interval that `errors` gives it. Where the labels to which all are matched are uncertain
     (`bayesgmm.diagnose`), the figure says so.
 
     Parameters

@@ -111,7 +111,7 @@ def _draw_surface(ax, mixture: Mixture):
         axis._axinfo["grid"].update(color="#DDDDDD", linewidth=0.5)
     ax.tick_params(labelsize=8.0, pad=0)
     # Layouts take no account of the labels in three dimensions: neighbours need room.
-    ax.set_box_aspect(None, zoom=0.84 if inches(ax)[0] > 3.5 else 0.7)
+    ax.set_box_aspect(None, zoom=0.84 if inches(ax)[0] > 3.2 else 0.7)
     ax.view_init(28, -58)
     return ax
 
@@ -125,7 +125,7 @@ def _draw_contours(ax, mixture: Mixture):
         curve = ellipse(mean, covariance, level)
         ax.plot(*curve.T, color=INK, lw=1.0, gid=f"level-{level:g}", path_effects=halo(2.0))
         top = curve[curve[:, 1].argmax()]
-        ax.annotate(f"{100 * level:g} %", top, (0, -1), textcoords="offset points", ha="center", va="center",
+        ax.annotate(f"{100 * level:g} %", top, (0, 5), textcoords="offset points", ha="center", va="center",
                     fontsize=7.5, path_effects=halo(2.6), zorder=5)  # fmt: skip
     values, vectors = np.linalg.eigh(covariance)
     for value, vector in zip(values, vectors.T):
@@ -135,7 +135,7 @@ def _draw_contours(ax, mixture: Mixture):
     # Right angles are seen as such, unless the units are so different that nothing else would be.
     ax.set_aspect("equal" if sds.max() < 4.0 * sds.min() else "auto")
     ax.set(xlim=axes[0][[0, -1]], ylim=axes[1][[0, -1]])
-    bar = ax.figure.colorbar(filled, ax=ax, shrink=0.85, pad=0.02)
+    bar = ax.figure.colorbar(filled, ax=ax, shrink=0.75, pad=0.02)
     bar.set_label("density p(x)")
     bar.outline.set_visible(False)
     bar.ax.yaxis.set_major_locator(MaxNLocator(5))

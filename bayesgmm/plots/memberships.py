@@ -44,8 +44,8 @@ def plot_membership(draws, x=None, *, kind="intervals", component=None, scatter=
         2000 is drawn, and the figure says so.
     kind : {"intervals", "bars", "heatmap"}
     component : int, optional
-        Of intervals, the component in question. Without it: the second of two; of more, a panel for each in a new figure, the last
-        one in an `ax` that is given.
+        Of intervals, the component in question. Without it: the second of two; of more, a panel for each in a new
+        figure, the last one in an `ax` that is given.
     scatter : bool
         Beside it, the points in the plane (for one feature: their probability against the feature) in the colour of
         their most probable component, larger the more uncertain they are (by entropy). One or two features only.
@@ -62,8 +62,8 @@ def plot_membership(draws, x=None, *, kind="intervals", component=None, scatter=
     Raises
     ------
     ValueError
-        If there is no such component or kind, the draws hold no rows and `x` is not given, or `scatter` is asked of three
-        features or more or together with `ax`.
+        If there is no such component or kind, the draws hold no rows and `x` is not given, or `scatter` is asked of
+        three features or more or together with `ax`.
 
     Examples
     --------

@@ -108,7 +108,7 @@ def _asked(draws, x, features, given) -> _Asked:
         point, sample, band = mixtures.mean(), mixtures, "credible"
         known = None if given is not None and x is None else rows_in(draws, x, mixtures)
     else:
-        point, sample, band = mixture_of(draws), getattr(draws, "replicates", None), "bootstrap"
+        point, sample, band = mixture_of(draws), getattr(draws, "draws", None), "bootstrap"
         known = None if x is None else rows_of(x, point.features)
     names = _names(point, features, given)
     rows = None if known is None else known[:, [point.features.index(name) for name in names]]

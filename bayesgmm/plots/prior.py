@@ -169,12 +169,12 @@ def _draw_plane(ax, sets, predictive, rows, seed) -> list:
     density = predictive.prob(points.reshape(-1, 2)).reshape(_GRID, _GRID)
     levels = np.quantile(predictive.prob(values), [1 - inside for inside in reversed(_INSIDE)])
     ax.contourf(*axes, density, levels=[*levels, np.inf], colors=["#EDEFF2", "#D3D9E0"], zorder=0)
-    shades = [f"#{grey:02X}{grey:02X}{grey + 16:02X}" for grey in np.linspace(70, 170, _SETS_IN_THE_PLANE).astype(int)]
+    shades = [f"#{grey:02X}{grey:02X}{grey + 16:02X}" for grey in np.linspace(120, 190, _SETS_IN_THE_PLANE).astype(int)]
     for m, shade in zip(sets[:_SETS_IN_THE_PLANE], shades, strict=True):
         for mean, covariance in zip(m.means, m.covariances):
             ax.plot(*ellipse(mean, covariance, 0.9).T, color=shade, lw=1.0)
     if rows is not None:
-        ax.scatter(*rows.T, s=float(np.clip(4500.0 / len(rows), 2.0, 14.0)), c="#D55E00", alpha=0.5, linewidths=0)
+        ax.scatter(*rows.T, s=float(np.clip(4500.0 / len(rows), 2.0, 14.0)), c=INK, alpha=0.5, linewidths=0)
     ax.set(xlim=ends[:, 0], ylim=ends[:, 1])
     several = f"components of {_SETS_IN_THE_PLANE} data sets of the prior"
     handles = [
@@ -183,5 +183,5 @@ def _draw_plane(ax, sets, predictive, rows, seed) -> list:
         Line2D([], [], color=shades[2], lw=1.0, label=several),
     ]
     if rows is not None:
-        handles.append(Line2D([], [], ls="", marker="o", ms=4, color="#D55E00", alpha=0.7, mew=0, label="data"))
+        handles.append(Line2D([], [], ls="", marker="o", ms=4, color=INK, alpha=0.7, mew=0, label="data"))
     return handles

@@ -75,6 +75,9 @@ def look():
     >>> inside, matplotlib.rcParams["font.size"] == before
     (9.0, True)
     """
+    # A backend that is loaded for the first figure sets what it likes, as a notebook's does to show figures at the end
+    # of a cell; were it loaded within the context, that would be undone. This loads it, and does nothing else.
+    plt.draw_if_interactive()
     with matplotlib.rc_context(_LOOK):
         yield
 

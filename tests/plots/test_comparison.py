@@ -97,8 +97,7 @@ def test_other_components_cannot_be_compared(plane):
 
 
 def test_the_prior_is_drawn_where_the_draws_have_it(make):
-    """The weight of one of two components is uniform on [0, 1] under Dirichlet(1, 1): density 1, to the error of so many
-    kernels."""
+    """The weight of one of two components is uniform on [0, 1] under Dirichlet(1, 1): the density is 1."""
     from bayesgmm.draws.mixtures import from_arrays
 
     mixture, _, draws = make(2, 1)

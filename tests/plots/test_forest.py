@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
+import bayesgmm as bg
 from bayesgmm.plots import component_colors, plot_forest
 
 
@@ -69,6 +70,22 @@ def test_standard_errors_alone_give_normal_intervals_and_derived_tables_count(ma
     expected = np.column_stack([mixture.weights - half, mixture.weights + half])
     np.testing.assert_allclose(lines(axes[0], "mixture-1.3"), expected)
     np.testing.assert_allclose(lines(axes[2], "mixture-1.3"), [[1, 3], [2, 4]])
+
+
+def test_takes_the_tables_of_standard_errors_and_bootstrap(make):
+    _, x, draws = make(2, 2)
+    x = bg.as_table(x, features=("length", "width"))
+    fit = bg.fit_mle(x, 2, starts=2, seed=0, progress=False)
+    by_curvature = bg.standard_errors(fit, x)
+    by_refits = bg.bootstrap(fit, x, replicates=30, seed=1, progress=False)
+    axes = plot_forest(fit, fit, draws, errors=[by_curvature, by_refits], names=["se", "boot", "posterior"])
+    weights = [f"weights[{k}]" for k in range(2)]
+    for name, found in (("se", by_curvature), ("boot", by_refits)):
+        expected = found.table.loc[weights, ["lower", "upper"]].to_numpy()
+        drawn = lines(axes[0], f"{name}-1.3")
+        np.testing.assert_allclose(drawn[np.argsort(drawn[:, 0])], expected[np.argsort(expected[:, 0])])
+    sds = by_curvature.derived.loc[[f"sds[{k}, length]" for k in range(2)], ["lower", "upper"]]
+    np.testing.assert_allclose(np.sort(lines(axes[3], "se-1.3"), axis=0), np.sort(sds.to_numpy(), axis=0))
 
 
 def test_one_component_has_no_panel_of_weights(make):

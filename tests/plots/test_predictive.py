@@ -1,9 +1,8 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from scipy.stats import chi2, norm
 
+import bayesgmm as bg
 from bayesgmm import Mixture, highest_density, predictive_density
 from bayesgmm.draws.mixtures import read
 from bayesgmm.plots import plot_density
@@ -38,15 +37,17 @@ def test_line_and_band_are_those_of_predictive_density(plane, options):
 
 
 def test_the_band_of_a_bootstrap_is_that_of_its_replicates(make):
-    mixture, x, draws = make(2, 1)
-    replicates = read(draws)
-    ax = plot_density(SimpleNamespace(mixture=mixture, replicates=replicates), x, ci_prob=0.9)
+    _, x, _ = make(2, 1)
+    fit = bg.fit_mle(x, 2, starts=2, seed=0, progress=False)
+    found = bg.bootstrap(fit, x, replicates=40, seed=1, progress=False)
+    ax = plot_density(found, x, ci_prob=0.9)
     at, lower, upper = band_of(ax)
-    sds = np.sqrt(replicates.covariances[..., 0, 0])
-    each = (replicates.weights[..., None] * norm.pdf(at, replicates.means, sds[..., None])).sum(axis=1)
+    sds = np.sqrt(found.covariances[..., 0, 0])
+    each = (found.weights[..., None] * norm.pdf(at, found.means, sds[..., None])).sum(axis=1)
     np.testing.assert_allclose([lower, upper], np.quantile(each, [0.05, 0.95], axis=0), rtol=1e-8)
-    np.testing.assert_allclose(part(ax, "density")[0].get_ydata(), mixture.prob(at), rtol=1e-8)
+    np.testing.assert_allclose(part(ax, "density")[0].get_ydata(), fit.mixture.prob(at), rtol=1e-8)
     assert "bootstrap" in " ".join(t.get_text() for t in ax.figure.legends[0].texts)
+    assert len(part(plot_density(bg.fit_mle(x, 1, seed=0, progress=False)), "band")) == 0
 
 
 def test_a_fit_has_no_band(plane):

@@ -1,4 +1,5 @@
 import itertools
+import os
 import subprocess
 import sys
 
@@ -57,6 +58,15 @@ def test_save_takes_whatever_a_plot_gives_back(plane, tmp_path):
     assert save(plot_components(draws), str(tmp_path / "a.svg")).exists()
     with pytest.raises(TypeError, match="str"):
         save("figure", tmp_path / "b.png")
+
+
+def test_what_a_backend_sets_when_it_is_loaded_outlasts_the_first_figure(tmp_path):
+    """A notebook's turns interactive mode on, without which no later cell shows its figure."""
+    source = "from matplotlib.backends.backend_agg import *\nimport matplotlib\nmatplotlib.interactive(True)\n"
+    (tmp_path / "notebooks_own.py").write_text(source)
+    code = "import matplotlib, bayesgmm as bg; bg.plot_gaussian(kind='contours'); assert matplotlib.is_interactive()"
+    environment = {**os.environ, "MPLBACKEND": "module://notebooks_own", "PYTHONPATH": str(tmp_path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
 
 
 def test_the_package_is_light_until_something_is_drawn():
