@@ -7,6 +7,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import blended_transform_factory
 
 from bayesgmm.draws.densities import predictive_density
 from bayesgmm.mixture import Mixture
@@ -209,4 +210,6 @@ def _explain(axes, what: Subject, mle, level: float, colors, n: int):
     if n < 3:
         figure.legend(handles=handles, loc="outside lower center", ncols=3, title=title)
     else:
-        figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.99, 0.99), title=title)
+        # As high as the first panel, which leaves room for a title above it.
+        place = blended_transform_factory(figure.transFigure, axes[0, 0].transAxes)
+        figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.99, 1.0), bbox_transform=place, title=title)

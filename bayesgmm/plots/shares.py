@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from .style import INK, WASH, inches
 
 #: Rows that have a bar each; of more, the bars touch, as one picture.
-MOST_BARS = 60
+MOST_BARS = 40
 _GAP = 0.25
 
 

@@ -99,6 +99,13 @@ def test_names_of_several(plane):
     assert {"mixture", "posterior 1", "posterior 2"} <= {c.get_gid() for c in axes[0].collections}
 
 
+def test_says_where_labels_are_uncertain(plane):
+    from .test_checks import overlapping
+
+    assert plot_forest(overlapping())[0].figure.get_suptitle().startswith("Labels uncertain")
+    assert not plot_forest(plane[0], plane[2])[0].figure.get_suptitle()
+
+
 def test_takes_axes(make):
     mixture, _, draws = make(2, 1)
     figure, given = plt.subplots(1, 3)

@@ -58,3 +58,14 @@ def test_takes_axes(plane):
 def test_errors_say_what_to_do(plane, options, words):
     with pytest.raises(ValueError, match=words):
         plot_pairs(plane[2], **options)
+
+
+def test_uncertain_labels_are_said_above_the_panels_and_the_legend(make, monkeypatch):
+    from types import SimpleNamespace
+
+    found = SimpleNamespace(labels_hold=False, verdict="labels uncertain", text="they trade places. " * 12)
+    monkeypatch.setattr("bayesgmm.plots.style.diagnose", lambda draws: found)
+    figure = plot_pairs(make(2, 5)[2], features=[0, 1, 2])[0, 0].figure
+    figure.canvas.draw()
+    assert figure.get_suptitle().startswith("Labels uncertain")
+    assert not figure._suptitle.get_window_extent().overlaps(figure.legends[0].get_window_extent())

@@ -13,7 +13,7 @@ def test_rows_stand_by_component_and_falling_probability():
     assert order.tolist() == [1, 2, 0, 3] and counts.tolist() == [2, 2]
 
 
-@pytest.mark.parametrize("n", [50, 90])
+@pytest.mark.parametrize("n", [30, 90])
 def test_bars_are_as_high_as_membership_says(make, n):
     _, _, draws = make(5, 1, n)
     ax = plot_membership(draws, kind="bars")
