@@ -62,11 +62,7 @@ def match(mixtures, reference: Mixture) -> np.ndarray:
     >>> match(a.permute([1, 0]), a)
     array([[1, 0]])
     """
-    mixtures = as_draws(mixtures)
-    if mixtures.n_components != reference.n_components:
-        numbers = f"{mixtures.n_components} and {reference.n_components}"
-        raise ValueError(f"components can only be matched between mixtures with the same number of them, not {numbers}")
-    return best_orders(gains(mixtures, reference))
+    return best_orders(gains(as_draws(mixtures), reference))
 
 
 def match_some(mixture: Mixture, reference: Mixture) -> np.ndarray:
@@ -88,7 +84,7 @@ def match_some(mixture: Mixture, reference: Mixture) -> np.ndarray:
     from scipy.optimize import linear_sum_assignment
 
     found = np.full(mixture.n_components, -1)
-    own, theirs = linear_sum_assignment(gains(as_draws(mixture), reference)[0], maximize=True)
+    own, theirs = linear_sum_assignment(_gains(as_draws(mixture), reference)[0], maximize=True)
     found[own] = theirs
     return found
 
@@ -101,15 +97,23 @@ def as_draws(mixtures) -> MixtureDraws:
     return MixtureDraws(m.weights[None], m.means[None], m.covariances[None], m.features)
 
 
-def _require_alike(mixtures: MixtureDraws, reference: Mixture):
+def _require_features(mixtures: MixtureDraws, reference: Mixture):
     if mixtures.features != reference.features:
         have = f"({', '.join(mixtures.features)}) and ({', '.join(reference.features)})"
         raise ValueError(f"components can only be matched between mixtures of the same features, not {have}")
 
 
 def gains(mixtures: MixtureDraws, reference: Mixture) -> np.ndarray:
-    """h (M, K, K′) of this module's text: component of the draw, component of the reference."""
-    _require_alike(mixtures, reference)
+    """h (M, K, K) of this module's text: component of the draw, component of the reference."""
+    if mixtures.n_components != reference.n_components:
+        numbers = f"{mixtures.n_components} and {reference.n_components}"
+        raise ValueError(f"components can only be matched between mixtures with the same number of them, not {numbers}")
+    return _gains(mixtures, reference)
+
+
+def _gains(mixtures: MixtureDraws, reference: Mixture) -> np.ndarray:
+    """The same (M, K, K′), for any numbers of components."""
+    _require_features(mixtures, reference)
     k, d = max(reference.n_components, mixtures.n_components), reference.n_features
     step = max(1, _BLOCK // (k * k * d * d))
     blocks = (_distances(mixtures, slice(m, m + step), reference) for m in range(0, len(mixtures), step))
