@@ -92,7 +92,7 @@ def test_the_objective_never_falls_and_is_that_of_the_mixture(alias, prior, seed
     assert (np.diff([s.objective for s in steps]) >= -floor).all()
     last = steps[-1]
     if np.linalg.cond(last.mixture.covariances).max() > 1e5:
-        return  # a component is about to collapse, and the formula below, which inverts its covariance, loses the digits
+        return  # a component all but collapsed, and the formula below, which inverts its covariance, loses the digits
     expected = log_likelihood(x, last.mixture.weights, last.mixture.means, last.mixture.covariances)
     np.testing.assert_allclose(last.log_likelihood, expected, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(last.objective, expected + target.log_prior(last.mixture), rtol=1e-9, atol=1e-9)
