@@ -237,12 +237,13 @@ def _tables(rows: list[dict]) -> list[Table]:
     drawn = [line for row in rows if row["cell"][0] == "prior" for line in _lines(row, ("posterior",))]
     lost = [_loss(row) for row in rows]
     keys = ("N", "D", "separation", "estimand")
-    return [Table("A truth, many samples", keys, fixed, note),
-            Table("Truths drawn from the prior", ("N", "D", "kappa_0", "estimand"), drawn,
-                  "K = 2; parameters from the conjugate prior, whose posterior must cover at its rate."),
-            Table("What predictions lose", ("truth", "N", "D", "separation or kappa_0"), lost,
-                  "Mean of log p(x) − log p̂(x) over new rows, nats: of the MLE, and of the posterior predictive "
-                  "density; and samples without an MLE, with components that match no truth, or with a warning.")]
+    found = [Table("A truth, many samples", keys, fixed, note),
+             Table("Truths drawn from the prior", ("N", "D", "kappa_0", "estimand"), drawn,
+                   "K = 2; parameters from the conjugate prior, whose posterior must cover at its rate."),
+             Table("What predictions lose", ("truth", "N", "D", "separation or kappa_0"), lost,
+                   "Mean of log p(x) − log p̂(x) over new rows, nats: of the MLE, and of the posterior predictive "
+                   "density; and samples without an MLE, with components that match no truth, or with a warning.")]
+    return [table for table in found if table.rows]
 
 
 def _lines(row: dict, methods) -> list[dict]:

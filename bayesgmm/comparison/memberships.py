@@ -9,8 +9,8 @@ from bayesgmm.comparison.rows import Rows
 from bayesgmm.draws.mixtures import read
 from bayesgmm.draws.responsibilities import Responsibilities
 
-# Rows × components of all items above which memberships are left out.
-_MOST = 200_000_000
+# Rows × components × draws of all items above which memberships are left out.
+_MOST = 2_000_000_000
 
 
 def memberships(items: list[Item], rows: Rows):
@@ -23,7 +23,7 @@ def memberships(items: list[Item], rows: Rows):
 
     labels = sorted({label for item in items for label in item.labels})
     n = len(rows.values)
-    if n * sum(len(i.labels) * (1 if i.draws is None else len(read(i.draws))) for i in items) > _MOST * 10:
+    if n * sum(len(i.labels) * (1 if i.draws is None else len(read(i.draws))) for i in items) > _MOST:
         return None
     p = np.zeros((len(items), n, len(labels)))
     for i, item in enumerate(items):

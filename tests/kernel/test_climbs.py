@@ -103,7 +103,8 @@ def test_what_collapses_is_said():
     fit = bg.fit_mle(x, 2, seed=0, progress=False)
     weights = np.array([[1.0, 1, 1, 1, 1], [1, 1, 1, 2, 0], [1, 1, 1, 0, 0]])
     *_, ends = climbs(x, weights, *in_parts(fit, family("full")))
-    assert ends.tolist() == [CONVERGED, COLLAPSED, COLLAPSED] or ends[1] == COLLAPSED
+    # One row twice, or none, is no component; the mode is at the fit itself where each row counts once.
+    assert ends.tolist() == [CONVERGED, COLLAPSED, COLLAPSED]
     found = climb_each([(x, w) for w in weights], fit.mixture, Likelihood(family("full"), fit.features), 1e-4)
     assert found[0].converged and found[1].mixture is None
 
