@@ -129,24 +129,33 @@ def diagnose_fit(mixture: Mixture, x, case_weights=None, *, whole: Stats | None 
     """
     whole = moments(x, case_weights) if whole is None else whole
     spectra, points = _spectra(mixture.covariances, whole), mixture.weights * whole.total
-    collapsed = spectra[:, 0] < THINNEST
-    few = points < mixture.n_features + 1 - _ROUNDING
-    if not (collapsed | few).any():
-        distinct = _n_distinct(x, mixture, responsibilities)
-        few = distinct <= mixture.n_features
-        if not few.any():
-            return None
-        points_of = distinct
-    else:
-        points_of = spectra[:, 0] if collapsed.any() else points
-    k = int(points_of.argmin())
-    rows = np.concatenate(
-        [first + np.flatnonzero(labels == k) for first, labels in _labels(x, mixture, responsibilities)]
+    k = _worst(spectra[:, 0], points, x, mixture, responsibilities)
+    if k is None:
+        return None
+    parts = _labels(x, mixture, responsibilities)
+    rows = np.concatenate([first + np.flatnonzero(labels == k) for first, labels in parts])
+    some, sds = _values(x, rows), np.sqrt(np.diag(whole.scatters[0]) / whole.total)
+    smallest, largest = float(spectra[k, 0]), float(spectra[k, -1])
+    return Degeneracy(
+        component=k,
+        collapsed=smallest < THINNEST,
+        points=float(points[k]),
+        rows=rows,
+        n_distinct=len(np.unique(some, axis=0)),
+        eigenvalue=smallest,
+        ratio=largest / max(smallest, np.finfo(float).tiny),
+        relation=describe(some, mixture.features, sds),
     )
-    some = _values(x, rows)
-    ratio = float(spectra[k, -1] / max(spectra[k, 0], np.finfo(float).tiny))
-    return Degeneracy(k, bool(collapsed[k]), float(points[k]), rows, len(np.unique(some, axis=0)), float(spectra[k, 0]),
-                      ratio, describe(some, mixture.features, np.sqrt(np.diag(whole.scatters[0]) / whole.total)))  # fmt: skip
+
+
+def _worst(thin, points, x, mixture, responsibilities) -> int | None:
+    """The component that is worst off, by the rule; rows are looked at only if need be."""
+    if (thin < THINNEST).any():
+        return int(thin.argmin())
+    if (points < mixture.n_features + 1 - _ROUNDING).any():
+        return int(points.argmin())
+    distinct = _n_distinct(x, mixture, responsibilities)
+    return int(distinct.argmin()) if (distinct <= mixture.n_features).any() else None
 
 
 def _labels(x, mixture, responsibilities) -> Iterator[tuple[int, np.ndarray]]:
