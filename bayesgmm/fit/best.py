@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -30,19 +31,24 @@ def best_climb(
 ) -> Fit:
     """Climb from each beginning, and make a `Fit` of the best that is not degenerate.
 
-    A beginning without statistics is one that is made when its turn comes: by moves from the best end so far.
+    Interrupted, it keeps what is finished, and warns. A beginning without statistics is one that is made when its turn comes: by moves from the best end so far.
 
     Whether a maximum of a likelihood is, the `moments` of all rows tell. One that has not collapsed, but where hardly
     any rows stand behind a component, is taken only if there is no other; `Fit.degeneracy` then says so.
     """
     whole, ends, lost = whole or moments(table.rows, case_weights), [], None
     moves = _Moves(table.rows, target, case_weights, whole)
-    for one in begin:
-        if one.stats is None and (one := moves.of(ends)) is None:
-            continue
-        ends.append(_end(table, target, one, case_weights, whole))
-        if lost is None and ends[-1].mixture is None:
-            lost = one
+    try:
+        for one in begin:
+            if one.stats is None and (one := moves.of(ends)) is None:
+                continue
+            ends.append(_end(table, target, one, case_weights, whole))
+            if lost is None and ends[-1].mixture is None:
+                lost = one
+    except KeyboardInterrupt:
+        if all(e.mixture is None for e in ends):
+            raise KeyboardInterrupt("no start was finished, so there is nothing to keep") from None
+        warnings.warn(f"interrupted: the fit is the best of the {len(ends)} starts finished so far", stacklevel=3)
     return chosen(table, target, ends, lost, case_weights, whole)
 
 
