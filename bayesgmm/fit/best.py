@@ -31,7 +31,8 @@ def best_climb(
 ) -> Fit:
     """Climb from each beginning, and make a `Fit` of the best that is not degenerate.
 
-    Interrupted, it keeps what is finished, and warns. A beginning without statistics is one that is made when its turn comes: by moves from the best end so far.
+    Interrupted, it keeps what is finished, and warns. A beginning without statistics is one that is made when its turn
+    comes: by moves from the best end so far.
 
     Whether a maximum of a likelihood is, the `moments` of all rows tell. One that has not collapsed, but where hardly
     any rows stand behind a component, is taken only if there is no other; `Fit.degeneracy` then says so.

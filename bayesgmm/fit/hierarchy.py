@@ -80,8 +80,7 @@ class Tree:
     def labels(self, k: int, criterion: str = "VVV") -> np.ndarray:
         """Labels (N,) of all rows in k groups.
 
-        Rows that the tree is not made of get the most probable component of the mixture of its groups: for k = 5
-        groups with overlap, of 20 000 rows, one in some hundred is labelled otherwise than its neighbours.
+        Rows that the tree is not made of get the most probable component of the mixture of its groups.
         """
         some = self.groups(k, criterion)
         if len(self.chosen) == len(self.rows):
@@ -115,8 +114,14 @@ def hierarchy(rows, case_weights=None, seed=None) -> Tree:
     Returns
     -------
     Tree
-        ``.labels(k)``. It takes 8 N² bytes for a moment. Above 2000 rows, fewer where D is above about 20, it is made
-        of a sample.
+        ``.labels(k)``. It takes 8 N² bytes for a moment. Above 2000 rows, fewer where D is above 20, it is made of a
+        sample.
+
+    Notes
+    -----
+    What a sample costs: of six simulated sets of 3000 rows in five groups with overlap, trees of a quarter of the rows
+    came as near to the groups as whole ones (adjusted Rand index 0.62 and 0.61 on average), but cut them elsewhere
+    (0.64 between the two); EM from both ended in the same maximum in four, once in a lower, once in a higher one.
 
     References
     ----------
