@@ -92,7 +92,7 @@ def _reached(quick: bool) -> Table:
     ]
     data = ", ".join(DATA[:1] if quick else DATA)
     note = (
-        f"{data}; {len(highest)} fits: {', '.join(FAMILIES)}; K = 2 … 9. The highest is the best that any of these sets "
+        f"{data}; {len(highest)} fits: {', '.join(FAMILIES)}; K = 2 … 9. The highest is the best that any set "
         "found and that is not degenerate. mclust's maxima, from its one start, may be degenerate by the same rule, "
         "which its tables do not tell: those fits count as missed."
     )
