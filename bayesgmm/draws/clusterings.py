@@ -164,11 +164,11 @@ def _drawn(draws, rng: np.random.Generator, most: int) -> Clusterings:
 
 
 def _parts(draws) -> tuple[MixtureDraws, np.ndarray, np.ndarray]:
-    mixtures = read(draws)
-    rows = observed_rows(draws, mixtures.features)
+    mixtures = read(draws) if "weights" in posterior_of(draws) else None
+    rows = None if mixtures is None else observed_rows(draws, mixtures.features)
     if rows is None:
-        raise ValueError("the draws hold neither allocations (chain, draw, obs) in the posterior, nor the rows, a "
-                         "variable (obs, feature) in observed_data; add one, or give labels (M, N)")  # fmt: skip
+        raise ValueError("the draws hold neither allocations (chain, draw, obs) in the posterior, nor a mixture's "
+                         "weights and its rows (obs, feature) in observed_data; add them, or give labels (M, N)")  # fmt: skip
     group = group_of(draws, "observed_data")
     labelled = "obs" in group.coords and group.sizes["obs"] == len(rows)
     return mixtures, rows, group["obs"].values if labelled else np.arange(len(rows))

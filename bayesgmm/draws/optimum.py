@@ -10,11 +10,12 @@ from bayesgmm.draws.clusterings import numbered
 from bayesgmm.draws.losses import distances, growth, table_of
 from bayesgmm.draws.waiting import in_threads
 from bayesgmm.kernel import Problem, co_clustering
-from bayesgmm.kernel.searches import LOOK
+from bayesgmm.kernel.searches import LOOK, SWEEP, Found
 
 # Rows up to which a hierarchical clustering gives a start; draws that are looked at for another, and how much work
-# (draws × rows) looking may be; the part of the starts that draws make.
-_HIERARCHY, _CANDIDATES, _LOOKING, _PART = 2000, 32, 500_000_000, 4
+# (draws × rows) looking may be; the part of the starts that draws make, and that whole clusters are taken on of, at
+# least so many.
+_HIERARCHY, _CANDIDATES, _LOOKING, _PART, _DEEP = 2000, 32, 500_000_000, 4, 4
 # Objectives, for each row, that differ by less are one.
 _SAME = 1e-9
 
@@ -42,7 +43,8 @@ def search(labels: np.ndarray, p, loss: str, rng: np.random.Generator, *, restar
         raise ValueError(f"the tables of {len(labels)} draws and {slots} clusters take more than memory={memory:g} GB; "
                          "raise it, thin the draws, or lower max_clusters")  # fmt: skip
     while True:
-        problem = _problem(labels, p, loss, slots)
+        problem = _roomy(labels, p, loss, slots, 1 if max_clusters is not None else min(n, fitting))
+        slots = problem.n_slots
         best = _from_all(problem, labels, p, loss, rng, restarts, progress)
         if max_clusters is not None or best.interrupted or best.labels.max() + 1 < slots or slots == min(n, fitting):
             return best
@@ -94,19 +96,44 @@ def _problem(labels: np.ndarray, p, loss: str, slots: int) -> Problem:
     return Problem.of_draws(labels, total, n_slots=slots, ratio=loss == "nvi")
 
 
+def _roomy(labels: np.ndarray, p, loss: str, slots: int, limit: int) -> Problem:
+    """A problem with at least so many slots, and, up to a limit, more than a first quick search fills."""
+    while True:
+        problem = _problem(labels, p, loss, slots)
+        if slots >= limit or problem.search((0, 0), deep=SWEEP).labels.max() + 1 < slots:
+            return problem
+        slots = min(limit, 2 * slots)
+
+
 def _from_all(problem: Problem, labels, p, loss: str, rng, restarts: int, progress: bool) -> Optimum:
     halt = np.zeros(1, dtype=np.int64)
-    keys = rng.integers(2**64, size=(restarts, 2), dtype=np.uint64)
+    keys = rng.integers(2**64, size=(2, restarts, 2), dtype=np.uint64)
     given = _starts(problem, labels, p)[: max(1, restarts // _PART + 1)][:restarts]
     starts = [*given, *[None] * (restarts - len(given))]
-    jobs = [lambda key=key, start=start: problem.search(key, start, halt=halt) for key, start in zip(keys, starts)]
-    found = [one for one in in_threads(jobs, halt, what="partitions", show=progress) if one is not None]
-    values = np.array([one.value for one in found])
+    jobs = [lambda key=key, start=start: problem.search(key, start, deep=SWEEP, halt=halt)
+            for key, start in zip(keys[0], starts)]  # fmt: skip
+    swept = _distinct(in_threads(jobs, halt, what="partitions", show=progress))
+    best = swept[: max(_DEEP, restarts // _PART)]
+    jobs = [lambda key=key, start=one.labels: problem.search(key, start, halt=halt)
+            for key, (one, _) in zip(keys[1], best)]  # fmt: skip
+    ends = in_threads(jobs, halt, what="the best of them", show=progress) if not halt[0] else []
+    ends = [*((end or one, times) for end, (one, times) in zip(ends, best)), *swept[len(ends) :]]
     same = _SAME * problem.n * (problem.n if loss == "binder" else 1)
-    reached = np.flatnonzero(values <= values.min() + same)
-    ends = list({one.tobytes(): one for one in (numbered(found[i].labels) for i in reached)}.values())
-    losses = [round(bound(one, p) if p is not None else float(distances(labels, one, loss).mean()), 12) for one in ends]
-    return Optimum(ends[int(np.argmin(losses))], len(found), len(reached), bool(halt[0]))
+    least = min(end.value for end, _ in ends)
+    reached = [(numbered(end.labels), times) for end, times in ends if end.value <= least + same]
+    losses = [round(bound(one, p) if p is not None else float(distances(labels, one, loss).mean()), 12)
+              for one, _ in reached]  # fmt: skip
+    total = sum(times for _, times in ends)
+    return Optimum(reached[int(np.argmin(losses))][0], total, sum(times for _, times in reached), bool(halt[0]))
+
+
+def _distinct(found: list) -> list[tuple[Found, int]]:
+    """What was found, best first, and how many times."""
+    groups: dict[bytes, list[Found]] = {}
+    for one in found:
+        if one is not None:
+            groups.setdefault(numbered(one.labels).tobytes(), []).append(one)
+    return sorted(((group[0], len(group)) for group in groups.values()), key=lambda pair: pair[0].value)
 
 
 def _starts(problem: Problem, labels: np.ndarray, p) -> list[np.ndarray]:

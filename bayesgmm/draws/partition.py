@@ -15,6 +15,9 @@ from bayesgmm.draws.n_clusters import mean_error
 from bayesgmm.draws.optimum import Optimum, bound, bound_influence, search
 from bayesgmm.draws.similarity import require_memory, similarity
 
+# Sizes that are told in words.
+_SHOWN = 10
+
 
 @dataclass(frozen=True, eq=False)
 class Partition:
@@ -122,7 +125,8 @@ class Partition:
     def text(self) -> str:
         """In sentences: what it is, and how well it was searched for."""
         clusters = "1 cluster" if self.n_clusters == 1 else f"{self.n_clusters} clusters"
-        said = [f"{clusters} of {', '.join(map(str, self.sizes))} rows.",
+        sizes = [str(size) for size in self.sizes[:_SHOWN]] + ["…"] * (self.n_clusters > _SHOWN)
+        said = [f"{clusters} of {', '.join(sizes)} rows.",
                 f"Expected loss ({NAMES[self.loss]}): {self.expected_loss:.4g} ± {self.standard_error:.1g}, over "
                 f"{len(self.draws)} draws ({self.draws.source}).",
                 f"{self.reached} of {self.restarts} starts ended there."]  # fmt: skip
@@ -154,9 +158,10 @@ def partition(draws, *, loss: str = "vi", restarts: int = 16, max_clusters: int 
     ``"nvi"``       VI divided by the joint entropy, in [0, 1]
     ==============  ============================================================================================
 
-    The search is that of SALSO in compiled code: from every start, rows move one by one, and whole clusters are merged,
-    taken apart and split, until nothing gains. Starts are the best cut of a hierarchical clustering of the
-    similarities (up to 2000 rows), the best of some draws, and partitions built row by row in random order.
+    The search is that of SALSO in compiled code: from every start, rows move one by one until no move gains; from the
+    best of what that gives, clusters are merged, taken apart and split as well. Starts are the best cut of a
+    hierarchical clustering of the similarities (up to 2000 rows), the best of some draws, and partitions built row by
+    row in random order.
 
     Laws: does not depend on how the draws number their clusters, or on the number of threads; never worse than any
     start.

@@ -46,7 +46,7 @@ class Clusters(NamedTuple):
     count: np.ndarray  # (P, K) n_kl, a row a cell
     whole: np.ndarray  # (M,) RATIO: B_m
     joint: np.ndarray  # (M,) RATIO: C_m
-    sum: np.ndarray  # (1,) A
+    sum: np.ndarray  # (2,) A; and, by which attempts are judged, Σ_m Σ_kl G(n_kl) since it was last set to 0
     p: np.ndarray  # (N, N) BOUND: similarities
     own: np.ndarray  # (N,) BOUND: s_i
     product: np.ndarray  # (K,) BOUND: of ratios
@@ -61,9 +61,11 @@ def put(c, i, k):
         _lean(c, i, k, 1.0)
     for m in range(c.at.shape[1]):
         row = c.count[c.at[i, m]]
-        if c.joint.shape[0] > 0:
-            c.joint[m] += c.step[row[k]]
+        more = c.step[row[k]]
         row[k] += np.uint32(1)
+        c.sum[1] += more
+        if c.joint.shape[0] > 0:
+            c.joint[m] += more
     c.label[i] = k
     c.size[k] += 1
     c.top[0] = max(c.top[0], k + 1)
@@ -79,8 +81,10 @@ def take(c, i):
     for m in range(c.at.shape[1]):
         row = c.count[c.at[i, m]]
         row[k] -= np.uint32(1)
+        less = c.step[row[k]]
+        c.sum[1] -= less
         if c.joint.shape[0] > 0:
-            c.joint[m] -= c.step[row[k]]
+            c.joint[m] -= less
     if c.p.shape[0] > 0:
         _lean(c, i, k, -1.0)
     while c.top[0] > 0 and c.size[c.top[0] - 1] == 0:

@@ -40,8 +40,8 @@ def function(name):
         c = Clusters(
             i1(label, (n,)), i1(integers, (k,)), i1(integers + 8 * k, (1,)), d1(reals, (k,)),
             d1(total, (n + 1,)), d1(step, (n + 1,)), n2(at, (n, n_draws if by_draws else 0)), n2(count, (cells, k)),
-            d1(whole, (ratios,)), d1(joint, (ratios,)), d1(reals + 8 * k, (1,)), d2(p, (pairs, pairs)),
-            d1(reals + 8 * (3 * k + 1), (pairs,)), d1(reals + 8 * (k + 1), (k,)), d1(reals + 8 * (2 * k + 1), (k,)),
+            d1(whole, (ratios,)), d1(joint, (ratios,)), d1(reals + 8 * k, (2,)), d2(p, (pairs, pairs)),
+            d1(reals + 8 * (3 * k + 2), (pairs,)), d1(reals + 8 * (k + 2), (k,)), d1(reals + 8 * (2 * k + 2), (k,)),
         )  # fmt: skip
         left = integers + 8 * (k + 1)
         order, members, back = i1(left, (n,)), i1(left + 8 * n, (n,)), i1(left + 16 * n, (n,))
@@ -121,7 +121,7 @@ def _rounds(c, order, members, back, kind, key, random, halt):
         gained = False
         for k in range(c.size.shape[0]):
             for way in range(_WAYS):
-                if k < c.top[0] and c.size[k] > 0 and halt[0] == 0:
+                if k < c.top[0] and c.size[k] > 1 and halt[0] == 0:
                     now = _attempt(c, k, way, value, members, back, kind, key, random, halt)
                     gained = gained or now < value
                     value = now
@@ -141,6 +141,8 @@ def _attempt(c, k, way, value, members, back, kind, key, random, halt):
             members[n] = i
             n += 1
     _shuffle(members, n, key, random)
+    before = c.sum[0]
+    c.sum[1] = 0.0
     if way == _MERGE:
         done = _merge(c, k, members, n, kind)
     elif way == _SPLIT:
@@ -153,7 +155,8 @@ def _attempt(c, k, way, value, members, back, kind, key, random, halt):
     if not done:
         return value
     _settle(c, members, n, kind, _LOCAL, key, random, halt)
-    now = objective(c, kind)
+    # Under TABLE what has changed is known, and need not be added up anew.
+    now = value + c.sum[0] - before - 2.0 * c.sum[1] / c.at.shape[1] if kind == TABLE else objective(c, kind)
     if now < value - TINY:
         return now
     for i in range(n):

@@ -103,7 +103,7 @@ class Problem:
             raise ValueError(f"a start is a partition of {n} items into at most {k} clusters, numbered from 0")
         count = np.zeros((self.n_cells, k), dtype=np.uint32)
         joint, value = np.zeros(n_draws), np.zeros(1)
-        integers, reals = np.zeros(k + 2 + 3 * n, dtype=np.int64), np.zeros(3 * k + 1 + n)
+        integers, reals = np.zeros(k + 2 + 3 * n, dtype=np.int64), np.zeros(3 * k + 2 + n)
         halt = np.zeros(1, dtype=np.int64) if halt is None else halt
         key = np.asarray(key, dtype=np.uint64)
         given = [0 if a is None else address(a) for a in (self.cells, count, self.similarity)]
