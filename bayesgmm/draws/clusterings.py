@@ -168,7 +168,7 @@ def _parts(draws) -> tuple[MixtureDraws, np.ndarray, np.ndarray]:
     rows = None if mixtures is None else observed_rows(draws, mixtures.features)
     if rows is None:
         raise ValueError("the draws hold neither allocations (chain, draw, obs) in the posterior, nor a mixture's "
-                         "weights and its rows (obs, feature) in observed_data; add them, or give labels (M, N)")  # fmt: skip
+                         "weights and its rows (obs, feature) in observed_data; add them, or give labels")  # fmt: skip
     group = group_of(draws, "observed_data")
     labelled = "obs" in group.coords and group.sizes["obs"] == len(rows)
     return mixtures, rows, group["obs"].values if labelled else np.arange(len(rows))

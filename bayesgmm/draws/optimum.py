@@ -113,17 +113,21 @@ def _from_all(problem: Problem, labels, p, loss: str, rng, restarts: int, progre
     jobs = [lambda key=key, start=start: problem.search(key, start, deep=SWEEP, halt=halt)
             for key, start in zip(keys[0], starts)]  # fmt: skip
     swept = _distinct(in_threads(jobs, halt, what="partitions", show=progress))
-    best = swept[: max(_DEEP, restarts // _PART)]
-    jobs = [lambda key=key, start=one.labels: problem.search(key, start, halt=halt)
-            for key, (one, _) in zip(keys[1], best)]  # fmt: skip
-    ends = in_threads(jobs, halt, what="the best of them", show=progress) if not halt[0] else []
-    ends = [*((end or one, times) for end, (one, times) in zip(ends, best)), *swept[len(ends) :]]
+    # Where most sweeps end alike there are few to take further, which then have several tries each.
+    tries = min(restarts, max(_DEEP, restarts // _PART))
+    best = [i % min(len(swept), tries) for i in range(tries)]
+    jobs = [lambda key=key, start=swept[i][0].labels: problem.search(key, start, halt=halt)
+            for key, i in zip(keys[1], best)]  # fmt: skip
+    deep = in_threads(jobs, halt, what="the best of them", show=progress) if not halt[0] else []
+    for i, end in zip(best, deep):
+        if end is not None and end.value < swept[i][0].value:
+            swept[i] = end, swept[i][1]
     same = _SAME * problem.n * (problem.n if loss == "binder" else 1)
-    least = min(end.value for end, _ in ends)
-    reached = [(numbered(end.labels), times) for end, times in ends if end.value <= least + same]
+    least = min(end.value for end, _ in swept)
+    reached = [(numbered(end.labels), times) for end, times in swept if end.value <= least + same]
     losses = [round(bound(one, p) if p is not None else float(distances(labels, one, loss).mean()), 12)
               for one, _ in reached]  # fmt: skip
-    total = sum(times for _, times in ends)
+    total = sum(times for _, times in swept)
     return Optimum(reached[int(np.argmin(losses))][0], total, sum(times for _, times in reached), bool(halt[0]))
 
 
