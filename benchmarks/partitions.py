@@ -36,7 +36,7 @@ cat(took, salso::partition.loss(e, x, loss = "{loss}"))
 
 
 def labels_of(n: int, m: int, k: int = 6) -> np.ndarray:
-    """Draws (M, N) of the allocations to k Gaussians in the plane that overlap a little, and to a few that come and go."""
+    """Draws (M, N) of the allocations to k Gaussians in the plane, and to a few that come and go."""
     rng = np.random.default_rng(0)
     means = rng.normal(scale=4.0, size=(k, 2))
     x = means[rng.integers(k, size=n)] + rng.standard_normal((n, 2))

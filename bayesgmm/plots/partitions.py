@@ -82,7 +82,10 @@ def plot_similarity(draws_or_similarity, partition=None, *, memory: float = 1.0,
     averaged = f", {each} by {each} averaged" if each > 1 else ""
     ax.set_title(f"{n} rows{clusters}{averaged}")
     bar = ax.figure.colorbar(shown, ax=ax, shrink=0.75, pad=0.03, ticks=[0, 0.25, 0.5, 0.75, 1])
-    bar.set_label("probability of one cluster" if own or inches(ax)[1] > 2.2 else "together", fontsize=8.5)
+    if own or inches(ax)[1] > 3.0:
+        bar.set_label("probability of one cluster", fontsize=8.5)
+    else:
+        bar.set_ticks([0, 0.5, 1], labels=["0", "½", "1"])
     bar.outline.set_linewidth(0.5)
     return ax
 
@@ -154,7 +157,8 @@ def plot_partition(partition: Partition, x, *, level: float = 0.95, features=Non
         _draw_numbers(one, points, panel.labels)
         one.set_title(_title(panel))
         one.set(xlabel=names[0], ylabel=names[1])
-        one.label_outer()
+        if own:
+            one.label_outer()
     legend(axes[-1, 0], _sizes(), own=own, n_columns=4)
     return axes if len(panels) > 1 else axes[0, 0]
 
@@ -222,8 +226,7 @@ def _draw_strip(ax, counts, n: int):
     ax.set_xticks([])
     ax.tick_params(axis="y", length=0)
     ax.set_ylabel("cluster")
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    ax.spines[:].set_visible(False)
 
 
 def _draw_borders(ax, counts, n: int):
@@ -282,4 +285,4 @@ def _sizes() -> list:
     """What the size of a point in the panel of the estimate says."""
     dots = dict(ls="", marker="o", color=PALE)
     return [Line2D([], [], ms=np.sqrt(8.0 + 60.0 * doubt), mec=INK if doubt > 0.25 else PALE,
-                   label=f"{1.0 - doubt:g} sure", **dots) for doubt in (0.0, 0.5, 1.0)]  # fmt: skip
+                   label=f"with its cluster: {1.0 - doubt:g}", **dots) for doubt in (0.0, 0.5, 1.0)]  # fmt: skip

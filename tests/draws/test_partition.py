@@ -260,6 +260,7 @@ def test_one_row_and_one_draw():
         assert bg.partition([[3, 1, 3]], loss=loss).n_clusters == 2
 
 
+@pytest.mark.slow
 def test_the_standard_error_is_that_of_independent_draws():
     # 200 data sets of draws from one distribution: the spread of the expected loss of a fixed partition.
     rng, truth = np.random.default_rng(0), np.repeat([0, 1, 2], 10)
@@ -369,6 +370,7 @@ def test_an_interrupt_keeps_the_best_so_far(monkeypatch):
     assert np.isfinite(found.expected_loss) and len(found.labels) == 40
 
 
+@pytest.mark.slow
 def test_twenty_thousand_rows_need_no_matrix():
     # Peak memory in a fresh process; 20 000 × 20 000 doubles would be 3200 MB.
     code = """
