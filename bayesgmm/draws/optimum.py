@@ -15,7 +15,7 @@ from bayesgmm.kernel.searches import LOOK, SWEEP, Found
 # Rows up to which a hierarchical clustering gives a start; draws that are looked at for another, and how much work
 # (draws × rows) looking may be; the part of the starts that draws make, and that whole clusters are taken on of, at
 # least so many.
-_HIERARCHY, _CANDIDATES, _LOOKING, _PART, _DEEP = 2000, 32, 500_000_000, 4, 4
+_HIERARCHY, _CANDIDATES, _LOOKING, _PART, _DEEP = 2000, 16, 500_000_000, 4, 4
 # Objectives, for each row, that differ by less are one.
 _SAME = 1e-9
 
