@@ -199,6 +199,7 @@ def partition(draws, *, loss: str = "vi", restarts: int = 16, max_clusters: int 
     -----
     With M draws of N rows, memory is about 12 M N bytes and a table of the clusters of all draws for each thread; no
     N × N numbers are needed but for "vi_bound". Draws are thinned evenly where M N exceeds 5·10⁷.
+    Every row counts once, whatever its case weight.
 
     References
     ----------
