@@ -19,6 +19,7 @@ that rows say: the curvature of their log-likelihood, which is not a function of
 over the rows written in JAX, which only `ppl.jaxed` loads.
 """
 
+from bayesgmm.kernel.ascents import Penalty, ascents
 from bayesgmm.kernel.climbs import climbs
 from bayesgmm.kernel.estep import e_step
 from bayesgmm.kernel.incomplete import Incomplete
@@ -30,5 +31,6 @@ from bayesgmm.kernel.structured import structured
 from bayesgmm.kernel.threads import set_threads, threads
 from bayesgmm.kernel.whitening import Whitening
 
-__all__ = ["Incomplete", "Information", "Stats", "Whitening", "add_in_order", "best_orders", "climbs", "e_step",
-           "information", "log_probs", "overlaps", "set_threads", "structured", "threads"]  # fmt: skip
+__all__ = ["Incomplete", "Information", "Penalty", "Stats", "Whitening", "add_in_order", "ascents", "best_orders",
+           "climbs", "e_step", "information", "log_probs", "overlaps", "set_threads", "structured",
+           "threads"]  # fmt: skip
