@@ -59,7 +59,18 @@ def paths_from(x, starts: Sequence[Stats], target: Target, case_weights=None, *,
     climbed = climb_compiled(x, [mixtures[i] for i in left], target, case_weights, tolerance, most)
     for i, one in zip(left, climbed, strict=True):
         found[i] = one or _climbed(x, mixtures[i], target, case_weights, tolerance, most)
+        if one and one[0].mixture is not None and not one[0].converged and one[0].n_iter < most:
+            found[i] = _gone_on(x, one, target, case_weights, tolerance, most)
     return found
+
+
+def _gone_on(x, path, target: Target, case_weights, tolerance: float, most: int):
+    """A path that ended in rounding, gone on with by Python's loop, which may see more."""
+    before, history = path
+    after, more = _climbed(x, before.mixture, target, case_weights, tolerance, most - before.n_iter)
+    if after.mixture is None or not after.objective >= before.objective:
+        return path
+    return after._replace(n_iter=before.n_iter + after.n_iter), [*history[:-1], *more]
 
 
 def _begun(stats: Stats, target: Target) -> Mixture | str:

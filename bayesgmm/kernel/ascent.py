@@ -29,7 +29,7 @@ CONVERGED, CLIMBING, COLLAPSED = 0, 1, 2
 NEAR, LEAST_GRADIENT = 0.05, 1e-8
 _EPS = 2.220446049250313e-16
 # Sweeps over shared axes in one M-step, which need not be at its maximum to gain.
-_SWEEPS = 12
+_SWEEPS = 2
 
 
 def function(name):
