@@ -120,3 +120,8 @@ def test_small_axes_of_others():
         plots.plot_density(draws, ax=row[1])
         plots.plot_membership(draws, kind=("bars", "heatmap")[d - 1], ax=row[2])
     return figure
+
+
+@picture
+def test_families():
+    return figure_of(plots.plot_families())
