@@ -123,6 +123,11 @@ def test_small_axes_of_others():
     return figure
 
 
+@picture
+def test_families():
+    return figure_of(plots.plot_families())
+
+
 def clusters_of(x, draws=60):
     """Labels that a row far from the middle of its cluster often leaves."""
     rng = np.random.default_rng(0)
