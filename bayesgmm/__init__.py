@@ -105,6 +105,7 @@ _HOMES = {
     "prior": "priors",
     "relabel": "draws",
     "sample": "engines",
+    "sample_components": "engines",
     "scale_prior": "fit",
     "sensitivity": "draws",
     "standard_errors": "fit",
