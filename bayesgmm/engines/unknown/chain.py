@@ -11,7 +11,7 @@ from bayesgmm.engines.density import conjugate, hierarchical, independent
 from bayesgmm.engines.density.native import Layout
 from bayesgmm.engines.unknown import components, native
 from bayesgmm.engines.unknown.spec import Spec
-from bayesgmm.engines.unknown.state import BRIMMING, FULL, OUTSIDE
+from bayesgmm.engines.unknown.state import BRIMMING, FULL, OUTSIDE, Place
 from bayesgmm.families import Family
 from bayesgmm.kernel.evaluate import address
 from bayesgmm.kernel.library import function
@@ -26,7 +26,7 @@ _SLOTS, _FIRST = 64, 10
 _FORMS = {Conjugate: (components.CONJUGATE, conjugate), Independent: (components.INDEPENDENT, independent),
           Hierarchical: (components.HIERARCHICAL, hierarchical)}  # fmt: skip
 #: By what is to be kept of the components.
-KEEP = {"none": native.NONE, "filled": native.FILLED, "all": native.ALL}
+KEEP = {"numbers": native.NUMBERS, "allocations": native.LABELS, "filled": native.FILLED, "all": native.ALL}
 
 
 class Problem(NamedTuple):
@@ -52,6 +52,11 @@ class Problem(NamedTuple):
         form = _FORMS[type(self.prior)][1]
         return np.ascontiguousarray(form.constants(self.prior, self.layout)[5:], dtype=float)
 
+    @property
+    def column(self) -> int | None:
+        """Which number of a draw says how many components of it are written, if any are."""
+        return {"all": 0, "filled": 1}.get(self.keep)
+
 
 class Chain:
     """Where a chain stands, how many sweeps it has done, and the draws among them."""
@@ -61,7 +66,7 @@ class Chain:
         self._key, self.done, self._piece = seed.generate_state(2, np.uint64), 0, 1
         self._d, self._width = d, d if problem.layout.is_dense else 1
         self._law, self._constants = spec.law(), problem.constants
-        self._labels, self._header = np.zeros(n, dtype=np.int64), np.zeros(4, dtype=np.int64)
+        self.labels, self._header = np.zeros(n, dtype=np.int64), np.zeros(4, dtype=np.int64)
         self._scalars, self._hyper = np.array([*spec.start, 0.0, 0.0]), self._above()
         self._make_slots(len(spec.log_p) if spec.is_finite else _SLOTS)
         self._begin(np.random.default_rng(seed.spawn(1)[0]))
@@ -82,7 +87,7 @@ class Chain:
         p, began = self.problem, time.monotonic()
         n = min(self._piece, p.tune + p.draws * p.thin - self.done, max(1, _ROOM // len(p.rows)))
         before = self.length
-        done = self._sweep(n)
+        done = self.sweep(n)
         why = self._header[3]
         if why == OUTSIDE:
             raise ValueError(
@@ -99,35 +104,44 @@ class Chain:
     def drawn(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Of the first n draws: numbers (n, 6), labels (n, N), what is above (n, D, D), components (…, 1 + D + D·w)."""
         numbers, labels, above, theta = (np.concatenate(parts) for parts in zip(*self._pieces))
-        column = {"none": None, "filled": 1, "all": 0}[self.problem.keep]
-        end = 0 if column is None else int(numbers[:n, column].sum())
+        end = 0 if self.problem.column is None else int(numbers[:n, self.problem.column].sum())
         return numbers[:n], labels[:n], above[:n], theta[:end]
 
-    def _sweep(self, n: int) -> int:
+    def sweep(self, n: int) -> int:
+        """Do n sweeps, or fewer where something ran full; returns how many."""
         p, d, slots = self.problem, self._d, len(self._slots[0])
-        each = 1 + d + d * self._width
-        wanted = max(0, self.done + n - p.tune) // p.thin - self.length
-        most = slots * each if p.keep != "none" else 0
-        numbers, labels = np.empty((wanted, native.NUMBERS)), np.empty((max(wanted, 1), len(p.rows)), dtype=np.int64)
+        each, wanted = 1 + d + d * self._width, max(0, self.done + n - p.tune) // p.thin - self.length
+        most, length = 0 if p.column is None else slots * each, 0 if p.keep == "numbers" else len(p.rows)
+        numbers, labels = np.empty((wanted, native.N_NUMBERS)), np.empty((wanted, length), dtype=np.int64)
         above, theta = np.empty((wanted, d, d)), np.empty(min(wanted * most, max(_ROOM, most)))
+        chain = self._laid_out()
         done = function(native.ROUTINE)(
-            address(self._address()), address(self._key), self.done, n, p.tune, p.thin, KEEP[p.keep],
+            address(chain), address(self._key), self.done, n, p.tune, p.thin, KEEP[p.keep],
             address(numbers), address(labels), address(above), address(theta), len(theta),
         )  # fmt: skip
         q = max(0, self.done + done - p.tune) // p.thin - self.length
         self.done += done
-        end = 0 if p.keep == "none" else int(numbers[:q, 0 if p.keep == "all" else 1].sum())
+        end = 0 if p.column is None else int(numbers[:q, p.column].sum())
         kind = np.int16 if slots < 2**15 else np.int32
         self._pieces.append((numbers[:q], labels[:q].astype(kind), above[:q], theta[: end * each].reshape(end, each)))
         return done
 
-    def _address(self) -> np.ndarray:
-        p = self.problem
-        kind, (n, d), slots, most = _FORMS[type(p.prior)][0], p.rows.shape, len(self._slots[0]), len(self._law) - 8
-        kept = [self._labels, self._header, self._scalars, self._hyper, self._law]
-        head = [address(p.rows), n, d, self._width, slots, most, kind, address(self._constants), len(self._constants)]
-        self._problem = np.array([*head, *map(address, self._slots), *map(address, kept), 0], dtype=np.int64)
-        return self._problem
+    def _laid_out(self) -> np.ndarray:
+        """What the compiled code takes; it fills in the rest."""
+        p, chain = self.problem, np.zeros(Place.END, dtype=np.int64)
+        sizes = *p.rows.shape, self._width, len(self._slots[0]), len(self._law) - 8, _FORMS[type(p.prior)][0]
+        arrays = [
+            p.rows,
+            self._constants,
+            self._law,
+            *self._slots,
+            self.labels,
+            self._header,
+            self._scalars,
+            self._hyper,
+        ]
+        chain[: Place.GAP] = *sizes, len(self._constants), *map(address, arrays)
+        return chain
 
     def _make_slots(self, slots: int) -> None:
         """Room for the parameters and the moments of so many components; what there is stays."""

@@ -7,7 +7,9 @@ A component without rows is drawn from its prior: its moments are zero, and the 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
 from bayesgmm.engines.density.blocks import invert, multiply
@@ -18,6 +20,13 @@ from bayesgmm.kernel.options import EXACT
 
 #: The priors, by number.
 CONJUGATE, INDEPENDENT, HIERARCHICAL = 0, 1, 2
+
+
+class Space(NamedTuple):
+    """What draws of parameters need beside a turn, as in `sweeps.native`."""
+
+    stream: np.ndarray  # (3,) unsigned
+    point: np.ndarray  # (K · D,)
 
 
 @njit(**EXACT)
@@ -97,7 +106,7 @@ def _draw_diagonal(f, shape, rates, t, space):
 
 
 @njit(**EXACT)
-def draw_above(kind, c, hyper, t, space):
+def draw_above(kind, c, hyper, t, stream):
     """C₀ given the covariances of all components of a turn: of those alone that have rows, the others summed out."""
     if kind != HIERARCHICAL:
         return
@@ -108,7 +117,7 @@ def draw_above(kind, c, hyper, t, space):
             rate = c[4 + j]
             for f in range(k):
                 rate += 1.0 / t.factors[f, j, 0] ** 2
-            hyper[0, j] = variates.log_gamma(c[1] + k * c[0], space.stream) - math.log(rate)
+            hyper[0, j] = variates.log_gamma(c[1] + k * c[0], stream) - math.log(rate)
         return
     base, root = c[4:].reshape(d, d), t.work[0]
     for i in range(d):
@@ -118,5 +127,5 @@ def draw_above(kind, c, hyper, t, space):
         triangular.divide(t.factors[f], base, t.a[f])
         triangular.add_square(t.a[f], True, root)
     triangular.cholesky_turned(root)
-    variates.bartlett(2 * (c[1] + k * c[0]), t.work[1], False, space.stream)
+    variates.bartlett(2 * (c[1] + k * c[0]), t.work[1], False, stream)
     triangular.divide(root, t.work[1], hyper)

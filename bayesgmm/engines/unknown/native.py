@@ -5,11 +5,11 @@ from __future__ import annotations
 from numba import njit, types
 
 from bayesgmm.engines.sweeps import variates
-from bayesgmm.engines.unknown import process, telescope, urn
-from bayesgmm.engines.unknown.state import BRIMMING, DONE, room, state, turn
+from bayesgmm.engines.unknown import process, state, telescope, urn
+from bayesgmm.engines.unknown.state import Place
 from bayesgmm.kernel.library import WALK, Routine
 from bayesgmm.kernel.options import EXACT
-from bayesgmm.kernel.views import d1, d2, d3, i1, i2, u1
+from bayesgmm.kernel.views import d1, d2, i1, u1
 
 _malloc = types.ExternalFunction("malloc", types.int64(types.int64))
 _free = types.ExternalFunction("free", types.void(types.int64))
@@ -24,51 +24,52 @@ _FILES = {
 _SOURCES = tuple(f"{folder}/{name}.py" for folder, names in _FILES.items() for name in names.split())
 ROUTINE = Routine("unknown", 12, __name__, _SOURCES, (WALK["dd"],))
 
-#: Which components of a kept draw are written.
-NONE, FILLED, ALL = 0, 1, 2
-#: Numbers of a kept draw: K, K₊, α, σ, the log-likelihood, and what the last component took of the rest.
-NUMBERS = 6
+#: What of a draw is written: its numbers; labels too; and the parameters of its clusters, or of all components.
+NUMBERS, LABELS, FILLED, ALL = range(4)
+#: Numbers of a draw: K, K₊, α, σ, the log-likelihood, and what the last component took of the rest.
+N_NUMBERS = 6
 
 
 def function(name):
-    """The C function (problem, key, first, n, tune, thin, keep, numbers, labels, hypers, parameters, size) of sweeps.
+    """The C function (chain, key, first, n, tune, thin, keep, numbers, labels, hypers, parameters, size) of sweeps.
 
-    ``problem`` is laid out by `chain.Chain`. Sweeps number ``first`` and so on, n of them, go on from where the chain
-    stands; every ``thin``-th after the first ``tune`` is kept, with all of its components, the filled ones or none. A
-    sweep depends on the key, its number, the rows and the point before it, and on nothing else. Returns how many were
-    done; the header says why they are not n.
+    ``chain`` is laid out as `state.Place` says. Sweeps number ``first`` and so on, n of them, go on from where it
+    stands; every ``thin``-th after the first ``tune`` is kept. A sweep depends on the key, its number, the rows and the
+    point before it, and on nothing else. Returns how many were done; the header says why they are not n.
     """
 
-    def run(problem, key, first, n, tune, thin, keep, numbers, labels, hypers, parameters, size):
-        p, keys = i1(problem, (21,)), u1(key, (2,))
-        n_rows, d, width, slots = p[1], p[2], p[3], p[4]
-        memory = _malloc(room(p))
-        t, s = turn(p, (memory + 63) // 64 * 64), state(p, (memory + 63) // 64 * 64)
-        law = process.law_at(p[19], p[5], n_rows)
-        header, done, q, end, most = s.header, 0, 0, 0, slots * (1 + d + d * width) if keep != NONE else 0
-        out, allocations = d2(numbers, (n, NUMBERS)), i2(labels, (n, n_rows))
-        above, theta = d3(hypers, (n, d, d)), d1(parameters, (size,))
-        header[3] = DONE
-        if header[2] == 0:
-            variates.begin(s.stream, keys, first)
-            header[2] = 1
-            telescope.allocate(s.labels, True, t, s)
-        while done < n and header[3] == DONE:
+    def run(chain, key, first, n, tune, thin, keep, numbers, labels, hypers, parameters, size):
+        s, keys = i1(chain, (36,)), u1(key, (2,))
+        memory = _malloc(state.room(s))
+        state.enter(s, memory)
+        d, width = s[Place.D], s[Place.WIDTH]
+        at, law = state.standing(s), process.law_at(s[Place.LAW], s[Place.MOST], s[Place.N])
+        done, q, end, most = 0, 0, 0, s[Place.SLOTS] * (1 + d + d * width) if keep >= FILLED else 0
+        length = s[Place.N] if keep >= LABELS else 0
+        at.header[3] = state.DONE
+        if at.header[2] == 0:
+            variates.begin(at.stream, keys, first)
+            at.header[2] = 1
+            telescope.allocate(s, i1(s[Place.LABELS], (s[Place.N],)))
+        while done < n and at.header[3] == state.DONE:
             is_wanted = first + done >= tune and (first + done - tune) % thin == thin - 1
             if is_wanted and end + most > size:
-                header[3] = BRIMMING
+                at.header[3] = state.BRIMMING
                 break
-            variates.begin(s.stream, keys, first + done + 1)
+            variates.begin(at.stream, keys, first + done + 1)
             if law.is_finite:
-                telescope.sweep(law, allocations[q], is_wanted, t, s)
+                telescope.sweep(s, law, i1(labels + 8 * length * q, (length if is_wanted else 0,)))
             else:
-                urn.sweep(law, is_wanted, t, s)
-            if header[3] != DONE:
+                urn.sweep(s, law, is_wanted)
+            if at.header[3] != state.DONE:
                 break
             if is_wanted:
-                _write(law, allocations[q], above[q], out[q], s)
-                if keep != NONE:
-                    end = _write_components(header[0] if keep == ALL else header[1], t, theta, end)
+                _write(s, d1(numbers + 8 * N_NUMBERS * q, (N_NUMBERS,)), d2(hypers + 8 * d * d * q, (d, d)))
+                if not law.is_finite:
+                    _copy(i1(s[Place.LABELS], (length,)), i1(labels + 8 * length * q, (length,)))
+                if keep >= FILLED:
+                    t = state.part(s, 0, at.header[0] if keep == ALL else at.header[1])
+                    end = _write_components(t, d1(parameters, (size,)), end)
                 q += 1
             done += 1
         _free(memory)
@@ -78,21 +79,24 @@ def function(name):
 
 
 @njit(**EXACT)
-def _write(law, labels, above, out, s):
-    out[0], out[1] = s.header[0], s.header[1]
-    for i in range(4):
-        out[2 + i] = s.scalars[i]
+def _write(s, numbers, above):
+    at = state.standing(s)
+    numbers[0], numbers[1] = at.header[0], at.header[1]
+    _copy(at.scalars, numbers[2:])
     for i in range(above.shape[0]):
-        for j in range(above.shape[1]):
-            above[i, j] = s.hyper[i, j]
-    for row in range(0 if law.is_finite else labels.shape[0]):
-        labels[row] = s.labels[row]
+        _copy(at.hyper[i], above[i])
 
 
 @njit(**EXACT)
-def _write_components(k, t, out, at):
-    """log π, μ and L of the first k components, one component after another; returns where they end."""
-    for i in range(k):
+def _copy(a, b):
+    for i in range(a.shape[0]):
+        b[i] = a[i]
+
+
+@njit(**EXACT)
+def _write_components(t, out, at):
+    """log π, μ and L, one component after another; returns where they end."""
+    for i in range(t.means.shape[0]):
         out[at] = t.log_weights[i]
         at += 1
         for j in range(t.means.shape[1]):

@@ -54,40 +54,44 @@ def law_at(address, n_log_p, total):
 
 
 @njit(**EXACT)
-def draw_alpha(law, k, filled, alpha, sigma, counts, stream):
-    """Another α given a partition, or the same if it is fixed."""
+def draw_alpha(law, k, counts, alpha, sigma, stream):
+    """Another α given a partition, the rows of whose clusters are counted, or the same if it is fixed."""
     if law.kind == FIXED:
         return alpha
-    return math.exp(_slice(ALPHA, math.log(alpha), law, k, filled, alpha, sigma, counts, stream))
+    return math.exp(_slice(ALPHA, math.log(alpha), law, k, counts, alpha, sigma, stream))
 
 
 @njit(**EXACT)
-def draw_sigma(law, filled, alpha, sigma, counts, stream):
+def draw_sigma(law, counts, alpha, sigma, stream):
     """Another σ given a partition, or the same if it is fixed."""
     if law.is_discounted == 0:
         return sigma
-    x = _slice(SIGMA, math.log(sigma / (1.0 - sigma)), law, 0, filled, alpha, sigma, counts, stream)
+    x = _slice(SIGMA, math.log(sigma / (1.0 - sigma)), law, 1, counts, alpha, sigma, stream)
     return 1.0 / (1.0 + math.exp(-x))
 
 
 @njit(**EXACT)
-def draw_number(law, filled, alpha, counts, table, stream):
-    """K given a partition into so many clusters; ``table`` is as long as there are log p(K)."""
-    most = -math.inf
-    for k in range(filled, law.log_p.shape[0] + 1):
-        table[k - 1] = law.log_p[k - 1] + _log_labellings(k, filled)
-        table[k - 1] += log_finite(gamma_of(law, k, alpha), k, filled, law.total, counts)
+def draw_number(law, counts, alpha, table, stream):
+    """K given a partition; ``table`` is as long as there are log p(K)."""
+    filled, last, most = counts.shape[0], law.log_p.shape[0], -math.inf
+    labellings = lgamma(filled + 1.0)  # log K!/(K − K₊)!, of K = K₊
+    for k in range(filled, last + 1):
+        if law.log_p[k - 1] > -math.inf:
+            table[k - 1] = law.log_p[k - 1] + labellings + log_finite(law, k, counts, alpha)
+        else:
+            table[k - 1] = -math.inf
         most = max(most, table[k - 1])
+        labellings += math.log((k + 1.0) / (k + 1.0 - filled))
     total = 0.0
-    for k in range(filled, law.log_p.shape[0] + 1):
+    for k in range(filled, last + 1):
         table[k - 1] = math.exp(table[k - 1] - most)
         total += table[k - 1]
     left = variates.uniform(stream) * total
-    for k in range(filled, law.log_p.shape[0]):
+    for k in range(filled, last):
         left -= table[k - 1]
         if left < 0.0:
             return k
-    return law.log_p.shape[0]
+    return last
 
 
 @njit(**EXACT)
@@ -97,27 +101,22 @@ def gamma_of(law, k, alpha):
 
 
 @njit(**EXACT)
-def log_finite(gamma, k, filled, total, counts):
+def log_finite(law, k, counts, alpha):
     """log Γ(Kγ)/Γ(Kγ + N) · Π_k Γ(γ + N_k)/Γ(γ)."""
-    value = lgamma(k * gamma) - lgamma(k * gamma + total) - filled * lgamma(gamma)
-    for i in range(filled):
+    gamma = gamma_of(law, k, alpha)
+    value = lgamma(k * gamma) - lgamma(k * gamma + law.total) - counts.shape[0] * lgamma(gamma)
+    for i in range(counts.shape[0]):
         value += lgamma(gamma + counts[i])
     return value
 
 
 @njit(**EXACT)
-def log_endless(alpha, sigma, filled, total, counts):
+def log_endless(law, counts, alpha, sigma):
     """log p(C | α, σ)."""
-    value = lgamma(alpha + 1.0) - lgamma(alpha + total) - filled * lgamma(1.0 - sigma)
-    for i in range(filled):
+    value = lgamma(alpha + 1.0) - lgamma(alpha + law.total) - counts.shape[0] * lgamma(1.0 - sigma)
+    for i in range(counts.shape[0]):
         value += lgamma(counts[i] - sigma) + (math.log(alpha + i * sigma) if i > 0 else 0.0)
     return value
-
-
-@njit(**EXACT)
-def _log_labellings(k, filled):
-    """log K!/(K − K₊)!."""
-    return lgamma(k + 1.0) - lgamma(k - filled + 1.0)
 
 
 @njit(**EXACT)
@@ -138,32 +137,32 @@ def _log_prior(law, x):
 
 
 @njit(**EXACT)
-def _height(which, x, law, k, filled, alpha, sigma, counts):
+def _height(which, x, law, k, counts, alpha, sigma):
     """The log density of log α, or of the logit of σ, given a partition, but for a constant."""
     if which == ALPHA:
         alpha = math.exp(x)
         value = x + _log_prior(law, alpha)
         if law.is_finite:
-            return value + log_finite(gamma_of(law, k, alpha), k, filled, law.total, counts)
+            return value + log_finite(law, k, counts, alpha)
     else:
         sigma = 1.0 / (1.0 + math.exp(-x))
         value = law.a * math.log(sigma) + law.b * (-x + math.log(sigma))
-    return value + log_endless(alpha, sigma, filled, law.total, counts)
+    return value + log_endless(law, counts, alpha, sigma)
 
 
 @njit(**EXACT)
-def _slice(which, x, law, k, filled, alpha, sigma, counts, stream):
+def _slice(which, x, law, k, counts, alpha, sigma, stream):
     """One step of slice sampling: step out, then shrink."""
-    level = _height(which, x, law, k, filled, alpha, sigma, counts) + math.log(1.0 - variates.uniform(stream))
+    level = _height(which, x, law, k, counts, alpha, sigma) + math.log(1.0 - variates.uniform(stream))
     low = x - _WIDTH * variates.uniform(stream)
     high = low + _WIDTH
-    while _height(which, low, law, k, filled, alpha, sigma, counts) > level:
+    while _height(which, low, law, k, counts, alpha, sigma) > level:
         low -= _WIDTH
-    while _height(which, high, law, k, filled, alpha, sigma, counts) > level:
+    while _height(which, high, law, k, counts, alpha, sigma) > level:
         high += _WIDTH
     while True:
         new = low + (high - low) * variates.uniform(stream)
-        if _height(which, new, law, k, filled, alpha, sigma, counts) >= level:
+        if _height(which, new, law, k, counts, alpha, sigma) >= level:
             return new
         if new < x:
             low = new

@@ -10,7 +10,7 @@ from bayesgmm.data import as_table
 from bayesgmm.families import family as family_of
 from bayesgmm.fit.mle import at_least_one
 
-_KEPT = ("all", "filled", "none")
+_KEPT = ("all", "filled", "allocations", "numbers")
 
 
 def sample_components(x, *, process="mfm", prior="hierarchical", n_components=None, concentration=None, weights=None,
@@ -54,9 +54,9 @@ def sample_components(x, *, process="mfm", prior="hierarchical", n_components=No
         K₊ moves slowly: look at its effective number of draws.
     thin : int
         Every so many sweeps after the warm-up one is kept.
-    keep : {"all", "filled", "none"}
-        Of which components weights, means and covariances are kept. Where all would be more than 10⁸ numbers, the
-        filled ones are.
+    keep : {"all", "filled", "allocations", "numbers"}
+        Weights, means and covariances of all components, or of the filled ones alone; or allocations without them; or
+        neither, for long runs. Where all would be more than 10⁸ numbers, those of the filled ones are kept.
     seed : int, optional
         The same seed gives the same draws.
     progress : bool
@@ -108,7 +108,7 @@ def sample_components(x, *, process="mfm", prior="hierarchical", n_components=No
     2.0
     """
     if keep not in _KEPT:
-        raise ValueError(f"keep={keep!r} is not known; use 'all', 'filled' or 'none'")
+        raise ValueError(f"keep={keep!r} is not known; use 'all', 'filled', 'allocations' or 'numbers'")
     named = {"draws": draws, "tune": tune, "chains": chains, "thin": thin}
     counts = {name: at_least_one(value, name) for name, value in named.items()}
     table, family = as_table(x, fitting=True), family_of(covariance_type)

@@ -1,8 +1,13 @@
-"""Where a chain stands, what it works in, and the steps that both kinds of sweep are made of, in compiled code."""
+"""Where a chain stands, what it works in, and the steps that both kinds of sweep are made of, in compiled code.
+
+A chain ``s`` is an array of sizes and addresses, of which `Place` says what stands where: compiled code that hands on
+one array is small, and is compiled sooner than one that hands on thirty.
+"""
 
 from __future__ import annotations
 
 import math
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -25,134 +30,127 @@ DONE, FULL, OUTSIDE, BRIMMING = range(4)
 POOL = 4
 
 
-class State(NamedTuple):
-    """A chain, beside its turn, which has the parameters of all components and the moments of their rows."""
+class Place(IntEnum):
+    """Where a chain has its sizes, what `chain.Chain` keeps from call to call, and what a call works in."""
 
-    rows: np.ndarray  # (N, D)
-    labels: np.ndarray  # (N,) integers; of a process without end
-    header: np.ndarray  # (4,) integers: K, K₊, whether it has begun, why it ended
-    scalars: np.ndarray  # (4,): α, σ, the log-likelihood, what the last component took of the rest
-    hyper: np.ndarray  # (D, D)
-    kind: int  # of the prior
-    constants: np.ndarray
-    # What it works in:
-    before: np.ndarray  # (N,): the labels at the beginning of a sweep
-    place: np.ndarray  # (slots,) integers
-    pool: np.ndarray  # (POOL,) integers
-    spares: np.ndarray  # (slots,) integers
-    count: np.ndarray  # (2,) integers: clusters, spares
-    counts: np.ndarray  # (slots,)
-    stream: np.ndarray  # (3,) unsigned
-    point: np.ndarray  # (slots · D,)
-    table: np.ndarray  # (most K,)
-    at: Addresses
-
-
-class Addresses(NamedTuple):
-    """What a walk is told."""
-
-    rows: int
-    logs: int
-    means: int
-    factors: int
-    m0: int
-    m1: int
-    m2: int
-    stream: int
-    counter: int
-    likelihood: int
-    walk: int
-
-
-class Space(NamedTuple):
-    """What `components` needs beside a turn."""
-
-    stream: np.ndarray
-    point: np.ndarray
+    N, D, WIDTH, SLOTS, MOST, KIND, N_CONSTANTS = range(7)
+    ROWS = 7  # (N, D)
+    CONSTANTS = 8  # of the prior of components
+    LAW = 9  # of the process, and log p(K) of K = 1 … MOST
+    LOGS, MEANS, FACTORS, M0, M1, M2 = range(10, 16)  # parameters of all slots, and moments of their rows
+    LABELS = 16  # (N,) integers: of a process without end
+    HEADER = 17  # (4,) integers: K, K₊, whether it has begun, why it ended
+    SCALARS = 18  # (4,): α, σ, the log-likelihood, what the last component took of the rest
+    HYPER = 19  # (D, D)
+    GAP, A, INVERSE, WORK, WALK = range(20, 25)  # as in `blocks.Turn`; the kernel's
+    STREAM, COUNTER, LIKELIHOOD = range(25, 28)
+    PLACE, SPARES, COUNTS = range(28, 31)  # (slots,): integers, integers, numbers
+    POOL, COUNT = 31, 32  # (POOL,) and (2,) integers: the pool; clusters and spares
+    BEFORE = 33  # (N,) integers: the labels at the beginning of a sweep
+    POINT, TABLE = 34, 35  # (slots · D,), (MOST,)
+    END = 36
 
 
 @njit(**EXACT)
-def room(p):
-    """How many bytes `state` and `turn` need beside what `chain.Chain` keeps."""
-    n, d, width, slots, most = p[1], p[2], p[3], p[4], p[5]
-    return blocks.places(slots, d, slots, width).walk + _walk_bytes(slots, d, width) + 8 * (
-        n + 4 * slots + POOL + 8 + slots * d + most) + 256  # fmt: skip
+def room(s):
+    """How many bytes a call works in, beginning at a cache line; ``s`` has its sizes."""
+    return _lay_out(s, 0) + 64
 
 
 @njit(**EXACT)
-def _walk_bytes(slots, d, width):
-    """The most that a walk over any number of components up to all slots needs."""
-    most = 0
+def enter(s, memory):
+    """Lay out what a call works in; the memory is as long as `room` says."""
+    _lay_out(s, -(-memory // 64) * 64)
+
+
+@njit(**EXACT)
+def _lay_out(s, memory):
+    n, d, slots = s[Place.N], s[Place.D], s[Place.SLOTS]
+    walk = 0
     for k in range(1, slots + 1):
-        most = max(most, plan.memory(k, d, k, width, 8).bytes)
-    return -(-most // 64) * 64
+        walk = max(walk, plan.memory(k, d, k, s[Place.WIDTH], 8).bytes)
+    s[Place.WALK] = memory
+    s[Place.GAP] = memory + -(-walk // 64) * 64
+    s[Place.A] = s[Place.GAP] + 8 * slots * d
+    s[Place.INVERSE] = s[Place.A] + 8 * slots * d * d
+    s[Place.WORK] = s[Place.INVERSE] + 8 * slots * d * d
+    s[Place.STREAM] = s[Place.WORK] + 16 * d * d
+    s[Place.COUNTER] = s[Place.STREAM] + 24
+    s[Place.LIKELIHOOD] = s[Place.COUNTER] + 8
+    s[Place.PLACE] = s[Place.LIKELIHOOD] + 8
+    s[Place.SPARES] = s[Place.PLACE] + 8 * slots
+    s[Place.COUNTS] = s[Place.SPARES] + 8 * slots
+    s[Place.POOL] = s[Place.COUNTS] + 8 * slots
+    s[Place.COUNT] = s[Place.POOL] + 8 * POOL
+    s[Place.BEFORE] = s[Place.COUNT] + 16
+    s[Place.POINT] = s[Place.BEFORE] + 8 * n
+    s[Place.TABLE] = s[Place.POINT] + 8 * slots * d
+    return s[Place.TABLE] + 8 * s[Place.MOST]
+
+
+# ---- views
+
+
+class Standing(NamedTuple):
+    """Where a chain stands, but for its components; and its random numbers."""
+
+    header: np.ndarray
+    scalars: np.ndarray
+    hyper: np.ndarray
+    stream: np.ndarray
 
 
 @njit(**EXACT)
-def turn(p, memory):
-    """A `blocks.Turn` of all slots; ``memory`` is at the beginning of a cache line."""
-    d, width, slots = p[2], p[3], p[4]
-    t = blocks.turn(memory, slots, d, slots, width)
+def standing(s):
+    """A view of it."""
+    d = s[Place.D]
+    return Standing(
+        i1(s[Place.HEADER], (4,)), d1(s[Place.SCALARS], (4,)), d2(s[Place.HYPER], (d, d)), u1(s[Place.STREAM], (3,))
+    )
+
+
+@njit(**EXACT)
+def part(s, first, last):
+    """Components first … last − 1 as a turn."""
+    k, d, w = last - first, s[Place.D], s[Place.WIDTH]
     return blocks.Turn(
-        d1(p[9], (slots,)), d2(p[10], (slots, d)), d3(p[11], (slots, d, width)), d1(p[12], (slots,)),
-        d2(p[13], (slots, d)), d3(p[14], (slots, d, width)), t.gap, t.a, t.inverse, t.work,
-    )  # fmt: skip
+        d1(s[Place.LOGS] + 8 * first, (k,)),
+        d2(s[Place.MEANS] + 8 * d * first, (k, d)),
+        d3(s[Place.FACTORS] + 8 * d * w * first, (k, d, w)),
+        d1(s[Place.M0] + 8 * first, (k,)),
+        d2(s[Place.M1] + 8 * d * first, (k, d)),
+        d3(s[Place.M2] + 8 * d * w * first, (k, d, w)),
+        d2(s[Place.GAP] + 8 * d * first, (k, d)),
+        d3(s[Place.A] + 8 * d * d * first, (k, d, d)),
+        d3(s[Place.INVERSE] + 8 * d * d * first, (k, d, d)),
+        d3(s[Place.WORK], (2, d, d)),
+    )
+
+
+# ---- steps
 
 
 @njit(**EXACT)
-def state(p, memory):
-    """The rest, in the same memory."""
-    n, d, width, slots, most = p[1], p[2], p[3], p[4], p[5]
-    walk = memory + blocks.places(slots, d, slots, width).walk
-    before = walk + _walk_bytes(slots, d, width)
-    place = before + 8 * n
-    pool = place + 8 * slots
-    spares = pool + 8 * POOL
-    count = spares + 8 * slots
-    counts = count + 16
-    stream = counts + 8 * slots
-    counter = stream + 24
-    likelihood = counter + 8
-    point = likelihood + 8
-    table = point + 8 * slots * d
-    at = Addresses(p[0], p[9], p[10], p[11], p[12], p[13], p[14], stream, counter, likelihood, walk)
-    return State(
-        d2(p[0], (n, d)), i1(p[15], (n,)), i1(p[16], (4,)), d1(p[17], (4,)), d2(p[18], (d, d)), p[6],
-        d1(p[7], (p[8],)), i1(before, (n,)), i1(place, (slots,)), i1(pool, (POOL,)), i1(spares, (slots,)),
-        i1(count, (2,)), d1(counts, (slots,)), u1(stream, (3,)), d1(point, (slots * d,)), d1(table, (most,)), at,
-    )  # fmt: skip
-
-
-@njit(**EXACT)
-def part(t, first, last):
-    """Components first … last − 1 of a turn."""
-    return blocks.Turn(
-        t.log_weights[first:last], t.means[first:last], t.factors[first:last], t.m0[first:last], t.m1[first:last],
-        t.m2[first:last], t.gap[first:last], t.a[first:last], t.inverse[first:last], t.work,
-    )  # fmt: skip
-
-
-@njit(**EXACT)
-def draw_filled(filled, t, s):
+def draw_filled(s, filled):
     """Parameters of the clusters given the moments of their rows, and what stands above them."""
-    d = t.means.shape[1]
-    clusters, space = part(t, 0, filled), Space(s.stream, s.point[: filled * d])
-    components.draw(s.kind, s.constants, s.hyper, clusters, space)
-    components.draw_above(s.kind, s.constants, s.hyper, clusters, space)
+    c, t = d1(s[Place.CONSTANTS], (s[Place.N_CONSTANTS],)), part(s, 0, filled)
+    at, point = standing(s), d1(s[Place.POINT], (filled * s[Place.D],))
+    components.draw(s[Place.KIND], c, at.hyper, t, components.Space(at.stream, point))
+    components.draw_above(s[Place.KIND], c, at.hyper, t, at.stream)
 
 
 @njit(**EXACT)
-def draw_fresh(first, last, t, s):
-    """Parameters of components first … last − 1 from their prior."""
-    d = t.means.shape[1]
-    fresh = part(t, first, last)
-    clear(fresh)
+def draw_fresh(s, first, last):
+    """Parameters of components first … last − 1 from their prior: given no rows."""
+    c, t = d1(s[Place.CONSTANTS], (s[Place.N_CONSTANTS],)), part(s, first, last)
+    clear(t)
     for k in range(last - first):
-        for i in range(d):
-            fresh.means[k, i] = 0.0
-            for j in range(fresh.factors.shape[2]):
-                fresh.factors[k, i, j] = 1.0 if i == j or fresh.factors.shape[2] == 1 else 0.0
-    components.draw(s.kind, s.constants, s.hyper, fresh, Space(s.stream, s.point[: (last - first) * d]))
+        for i in range(t.means.shape[1]):
+            t.means[k, i] = 0.0
+            for j in range(t.factors.shape[2]):
+                t.factors[k, i, j] = 1.0 if i == j or t.factors.shape[2] == 1 else 0.0
+    at, point = standing(s), d1(s[Place.POINT], ((last - first) * s[Place.D],))
+    components.draw(s[Place.KIND], c, at.hyper, t, components.Space(at.stream, point))
 
 
 @njit(**EXACT)
@@ -167,57 +165,53 @@ def clear(t):
 
 
 @njit(**EXACT)
-def pass_rows(first, n, k, how, resp, n_resp, t, s):
+def pass_rows(s, first, n, k, how, resp, n_resp):
     """A walk over n rows from the first on and over k components: their moments, and the log-likelihood."""
-    d, width, at = t.means.shape[1], t.factors.shape[2], s.at
-    counter, likelihood = i1(at.counter, (1,)), d1(at.likelihood, (1,))
-    clear(part(t, 0, k))
+    d, counter, likelihood = s[Place.D], i1(s[Place.COUNTER], (1,)), d1(s[Place.LIKELIHOOD], (1,))
+    clear(part(s, 0, k))
     counter[0], likelihood[0] = 0, 0.0
-    _walk(at.counter, at.rows + 8 * d * first, 8 * d, 8, n, k, d, k, width, at.logs, at.means, at.factors, 0, 0, how,
-          at.stream, 0, 0, resp, n_resp, 1, at.likelihood, at.m0, at.m1, at.m2, at.walk)  # fmt: skip
+    _walk(s[Place.COUNTER], s[Place.ROWS] + 8 * d * first, 8 * d, 8, n, k, d, k, s[Place.WIDTH], s[Place.LOGS],
+          s[Place.MEANS], s[Place.FACTORS], 0, 0, how, s[Place.STREAM], 0, 0, resp, n_resp, 1, s[Place.LIKELIHOOD],
+          s[Place.M0], s[Place.M1], s[Place.M2], s[Place.WALK])  # fmt: skip
     return likelihood[0]
 
 
 @njit(**EXACT)
-def normalise(logs):
+def normalise(w):
     """Logarithms of weights that sum to one."""
     most, total = -math.inf, 0.0
-    for i in range(logs.shape[0]):
-        most = max(most, logs[i])
-    for i in range(logs.shape[0]):
-        total += math.exp(logs[i] - most)
-    for i in range(logs.shape[0]):
-        logs[i] -= most + math.log(total)
+    for i in range(w.shape[0]):
+        most = max(most, w[i])
+    for i in range(w.shape[0]):
+        total += math.exp(w[i] - most)
+    for i in range(w.shape[0]):
+        w[i] -= most + math.log(total)
 
 
 @njit(**EXACT)
-def filled_first(counts, t, place):
-    """Bring components that have rows to the front; ``place`` says where each went. Returns how many there are.
+def filled_first(s, counts):
+    """Bring components that have rows to the front; PLACE says where each went. Returns how many there are.
 
-    ``counts`` may be the turn's own m₀.
+    ``counts`` has the rows of each component that there is; it may be the turn's own m₀.
     """
-    filled = 0
+    place, t, filled = i1(s[Place.PLACE], (counts.shape[0],)), part(s, 0, counts.shape[0]), 0
     for k in range(counts.shape[0]):
         if counts[k] > 0.0:
             place[k] = filled
+            if k > filled:
+                counts[filled], counts[k] = counts[k], 0.0
+                _swap(k, filled, t)
             filled += 1
-    at = 0
-    for k in range(counts.shape[0]):
-        if counts[k] > 0.0:
-            if k > at:
-                counts[at], counts[k] = counts[k], 0.0
-                _move(k, at, t)
-            at += 1
     return filled
 
 
 @njit(**EXACT)
-def _move(k, to, t):
-    """Component k, but for its count, in the place of one without rows, which takes its place."""
-    t.log_weights[to], t.log_weights[k] = t.log_weights[k], t.log_weights[to]
+def _swap(k, other, t):
+    """Exchange the parameters of two components, of which the second has no rows, and hand it the moments."""
+    t.log_weights[other], t.log_weights[k] = t.log_weights[k], t.log_weights[other]
     for i in range(t.means.shape[1]):
-        t.means[to, i], t.means[k, i] = t.means[k, i], t.means[to, i]
-        t.m1[to, i] = t.m1[k, i]
+        t.means[other, i], t.means[k, i] = t.means[k, i], t.means[other, i]
+        t.m1[other, i] = t.m1[k, i]
         for j in range(t.factors.shape[2]):
-            t.factors[to, i, j], t.factors[k, i, j] = t.factors[k, i, j], t.factors[to, i, j]
-            t.m2[to, i, j] = t.m2[k, i, j]
+            t.factors[other, i, j], t.factors[k, i, j] = t.factors[k, i, j], t.factors[other, i, j]
+            t.m2[other, i, j] = t.m2[k, i, j]

@@ -11,50 +11,50 @@ import math
 from numba import njit, types
 
 from bayesgmm.engines.sweeps import variates
-from bayesgmm.engines.unknown import process
-from bayesgmm.engines.unknown.state import OUTSIDE, draw_fresh, draw_filled, filled_first, normalise, pass_rows
+from bayesgmm.engines.unknown import process, state
+from bayesgmm.engines.unknown.state import Place
 from bayesgmm.kernel import assign
 from bayesgmm.kernel.options import EXACT
-from bayesgmm.kernel.views import d2
+from bayesgmm.kernel.views import d1, d2, i1
 
 _malloc = types.ExternalFunction("malloc", types.int64(types.int64))
 _free = types.ExternalFunction("free", types.void(types.int64))
 
 
 @njit(**EXACT)
-def sweep(law, labels, is_wanted, t, s):
-    """One sweep; the labels are written only where they are wanted."""
-    header, scalars, filled = s.header, s.scalars, s.header[1]
-    draw_filled(filled, t, s)
-    k = process.draw_number(law, filled, scalars[0], t.m0, s.table, s.stream)
-    alpha = process.draw_alpha(law, k, filled, scalars[0], 0.0, t.m0, s.stream)
-    gamma = process.gamma_of(law, k, alpha)
+def sweep(s, law, labels):
+    """One sweep; labels of length zero are not written."""
+    at = state.standing(s)
+    filled, alpha = at.header[1], at.scalars[0]
+    state.draw_filled(s, filled)
+    clusters, table = state.part(s, 0, filled), d1(s[Place.TABLE], (s[Place.MOST],))
+    k = process.draw_number(law, clusters.m0, alpha, table, at.stream)
+    alpha = process.draw_alpha(law, k, clusters.m0, alpha, 0.0, at.stream)
     if k > filled:
-        draw_fresh(filled, k, t, s)
-    logs = t.log_weights[:k]
+        state.draw_fresh(s, filled, k)
+    t = state.part(s, 0, k)
     for i in range(k):
-        logs[i] = gamma + t.m0[i]
-    variates.log_dirichlet(logs, s.stream)
-    normalise(logs)
-    header[0], scalars[0] = k, alpha
-    allocate(labels, is_wanted, t, s)
+        t.log_weights[i] = t.m0[i] + process.gamma_of(law, k, alpha)
+    variates.log_dirichlet(t.log_weights, at.stream)
+    state.normalise(t.log_weights)
+    at.header[0], at.scalars[0] = k, alpha
+    allocate(s, labels)
 
 
 @njit(**EXACT)
-def allocate(labels, is_wanted, t, s):
+def allocate(s, labels):
     """Draw all labels given K components; those that have rows come first."""
-    header, n = s.header, s.rows.shape[0]
-    k = header[0]
-    memory = _malloc(8 * n * k) if is_wanted else 0
-    s.scalars[2] = pass_rows(0, n, k, assign.DRAW, memory, n if is_wanted else 0, t, s)
-    header[1] = filled_first(t.m0[:k], t, s.place)
-    if is_wanted:
-        resp = d2(memory, (n, k))
-        for row in range(n):
-            i = 0
-            while i < k - 1 and resp[row, i] == 0.0:
-                i += 1
-            labels[row] = s.place[i]
-        _free(memory)
-    if not math.isfinite(s.scalars[2]):
-        header[3] = OUTSIDE
+    at, n = state.standing(s), labels.shape[0]
+    k = at.header[0]
+    memory = _malloc(8 * n * k + 8)
+    at.scalars[2] = state.pass_rows(s, 0, s[Place.N], k, assign.DRAW, memory, n)
+    at.header[1] = state.filled_first(s, state.part(s, 0, k).m0)
+    place, resp = i1(s[Place.PLACE], (k,)), d2(memory, (n, k))
+    for row in range(n):
+        i = 0
+        while i < k - 1 and resp[row, i] == 0.0:
+            i += 1
+        labels[row] = place[i]
+    _free(memory)
+    if not math.isfinite(at.scalars[2]):
+        at.header[3] = state.OUTSIDE

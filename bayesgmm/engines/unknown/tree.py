@@ -28,8 +28,9 @@ def tree_of(chains: list[Chain], problem: Problem, features):
         found["discount"] = lead, numbers[..., 3]
     if isinstance(problem.prior, Hierarchical):
         found["rate"] = _rate(np.stack([_padded(one[2], n) for one in each]), problem)
-    found["allocations"] = (*lead, "obs"), np.stack([_padded(one[1], n) for one in each])
-    if problem.keep != "none":
+    if problem.keep != "numbers":
+        found["allocations"] = (*lead, "obs"), np.stack([_padded(one[1], n) for one in each])
+    if problem.column is not None:
         found |= _components(each, numbers, problem)
         coords["component"] = np.arange(found["weights"][1].shape[-1])
     known = {name: value for name, value in coords.items() if any(name in dims for dims, _ in found.values())}
@@ -62,7 +63,7 @@ def _rate(above, problem):
 def _components(each, numbers, problem):
     """Weights, means and covariances, padded."""
     d, dense = problem.rows.shape[1], problem.layout.is_dense
-    written = numbers[..., 0 if problem.keep == "all" else 1].astype(int)
+    written = numbers[..., problem.column].astype(int)
     filled = numbers[..., 1].astype(int)
     many = written.size * written.max() * d * d > _MOST
     shown = filled if many else written
@@ -70,7 +71,11 @@ def _components(each, numbers, problem):
     # Of what was written draw after draw, component after component, what is shown.
     taken = [part[3][_within(w[: len(part[0])], s)] for part, w, s in zip(each, written, shown)]
     mask, theta = place < shown[..., None], np.concatenate(taken)
-    arrays = {"weights": np.exp(theta[:, 0]), "means": theta[:, 1 : 1 + d], "covariances": _covariances(theta[:, 1 + d :], d, dense)}
+    arrays = {
+        "weights": np.exp(theta[:, 0]),
+        "means": theta[:, 1 : 1 + d],
+        "covariances": _covariances(theta[:, 1 + d :], d, dense),
+    }
     found = {}
     for name, value in arrays.items():
         whole = np.full((*mask.shape, *value.shape[1:]), np.nan)

@@ -14,23 +14,12 @@ import math
 from numba import njit, types
 
 from bayesgmm.engines.sweeps import variates
-from bayesgmm.engines.unknown import process
-from bayesgmm.engines.unknown.state import (
-    FULL,
-    OUTSIDE,
-    POOL,
-    clear,
-    draw_filled,
-    draw_fresh,
-    filled_first,
-    normalise,
-    part,
-    pass_rows,
-)
+from bayesgmm.engines.unknown import process, state
+from bayesgmm.engines.unknown.state import POOL, Place
 from bayesgmm.kernel import assign
 from bayesgmm.kernel.labelled import add_labelled
 from bayesgmm.kernel.options import EXACT
-from bayesgmm.kernel.views import d2
+from bayesgmm.kernel.views import d1, d2, i1
 
 _malloc = types.ExternalFunction("malloc", types.int64(types.int64))
 _free = types.ExternalFunction("free", types.void(types.int64))
@@ -41,95 +30,102 @@ MOST_STICKS, LEAST_STICK = 20, 1e-4
 
 
 @njit(**EXACT)
-def sweep(law, is_wanted, t, s):
+def sweep(s, law, is_wanted):
     """One sweep; where it is wanted, with weights, other components and the log-likelihood."""
-    header, scalars = s.header, s.scalars
-    for row in range(s.labels.shape[0]):
-        s.before[row] = s.labels[row]
-    if header[1] + POOL + SPARES + MOST_STICKS > t.means.shape[0] or not _turn(t, s):
-        for row in range(s.labels.shape[0]):
-            s.labels[row] = s.before[row]
-        header[3] = FULL
+    at, n = state.standing(s), s[Place.N]
+    labels, before = i1(s[Place.LABELS], (n,)), i1(s[Place.BEFORE], (n,))
+    for row in range(n):
+        before[row] = labels[row]
+    if at.header[1] + POOL + SPARES + MOST_STICKS > s[Place.SLOTS] or not _turn(s, labels):
+        for row in range(n):
+            labels[row] = before[row]
+        at.header[3] = state.FULL
         return
-    filled = s.count[0]
-    header[1] = filled
-    clear(part(t, 0, filled))
-    add_labelled(s.rows, s.labels, t.means, t.factors, t.gap[0], t.m0, t.m1, t.m2)
-    draw_filled(filled, t, s)
-    scalars[0] = process.draw_alpha(law, 0, filled, scalars[0], scalars[1], t.m0, s.stream)
-    scalars[1] = process.draw_sigma(law, filled, scalars[0], scalars[1], t.m0, s.stream)
+    filled = i1(s[Place.COUNT], (2,))[0]
+    at.header[1] = filled
+    t = state.part(s, 0, filled)
+    state.clear(t)
+    x, z = d2(s[Place.ROWS], (n, s[Place.D])), d1(s[Place.POINT], (s[Place.D],))
+    add_labelled(x, labels, t.means, t.factors, z, t.m0, t.m1, t.m2)
+    state.draw_filled(s, filled)
+    at.scalars[0] = process.draw_alpha(law, 1, t.m0, at.scalars[0], at.scalars[1], at.stream)
+    at.scalars[1] = process.draw_sigma(law, t.m0, at.scalars[0], at.scalars[1], at.stream)
     if is_wanted:
-        _complete(filled, t, s)
+        _complete(s, filled)
 
 
 @njit(**EXACT)
-def _turn(t, s):
+def _turn(s, labels):
     """Draw the labels of all rows; False where there are too few slots. Clusters come first."""
-    filled, n, slots = s.header[1], s.rows.shape[0], t.means.shape[0]
+    at, n, slots = state.standing(s), s[Place.N], s[Place.SLOTS]
+    counts, logs = d1(s[Place.COUNTS], (slots,)), d1(s[Place.LOGS], (slots,))
+    pool, spares, numbers = i1(s[Place.POOL], (POOL,)), i1(s[Place.SPARES], (slots,)), i1(s[Place.COUNT], (2,))
     for k in range(slots):
-        s.counts[k], t.log_weights[k] = 0.0, 0.0
+        counts[k], logs[k] = 0.0, 0.0
     for row in range(n):
-        s.counts[s.labels[row]] += 1.0
+        counts[labels[row]] += 1.0
     for j in range(POOL):
-        s.pool[j] = -1
-    s.count[0], s.count[1] = filled, 0
-    top, row = filled, 0
-    memory = _malloc(8 * _BLOCK * slots)
+        pool[j] = -1
+    numbers[0], numbers[1] = at.header[1], 0
+    top, row, memory = at.header[1], 0, _malloc(8 * _BLOCK * slots)
     while row < n:
-        if s.count[1] == 0:
-            wanted = (POOL if row == 0 else 0) + SPARES
+        if numbers[1] == 0:
+            wanted = SPARES + (POOL if row == 0 else 0)
             if top + wanted > slots:
                 _free(memory)
                 return False
-            _stock(top, top + wanted, t, s)
+            state.draw_fresh(s, top, top + wanted)
+            _stock(top, top + wanted, pool, spares, numbers)
             top += wanted
         last = min(row + _BLOCK, n)
-        pass_rows(row, last - row, top, assign.SOFT, memory, last - row, t, s)
+        state.pass_rows(s, row, last - row, top, assign.SOFT, memory, last - row)
         resp = d2(memory, (last - row, top))
-        row = take_rows(row, last, resp, s.labels, s.counts[:top], s.pool, s.spares, s.count, s.scalars[0],
-                        s.scalars[1], s.stream)  # fmt: skip
+        row = take_rows(row, last, resp, labels, counts[:top], pool, spares, numbers, at.scalars[0], at.scalars[1],
+                        at.stream)  # fmt: skip
     _free(memory)
-    filled_first(s.counts[:top], t, s.place)
+    state.filled_first(s, counts[:top])
+    place = i1(s[Place.PLACE], (slots,))
     for row in range(n):
-        s.labels[row] = s.place[s.labels[row]]
+        labels[row] = place[labels[row]]
     return True
 
 
 @njit(**EXACT)
-def _stock(first, last, t, s):
+def _stock(first, last, pool, spares, numbers):
     """Slots with prior draws: into the pool where it lacks one, the others among the spares."""
-    draw_fresh(first, last, t, s)
     for k in range(first, last):
-        s.spares[s.count[1]] = k
-        s.count[1] += 1
+        spares[numbers[1]] = k
+        numbers[1] += 1
     for j in range(POOL):
-        if s.pool[j] < 0:
-            s.count[1] -= 1
-            s.pool[j] = s.spares[s.count[1]]
+        if pool[j] < 0:
+            numbers[1] -= 1
+            pool[j] = spares[numbers[1]]
 
 
 @njit(**EXACT)
-def _complete(filled, t, s):
+def _complete(s, filled):
     """Weights of the clusters, and by stick-breaking of others, the last of which takes what is left (Pitman 1996)."""
-    alpha, sigma, logs = s.scalars[0], s.scalars[1], t.log_weights
+    at, t = state.standing(s), state.part(s, 0, filled + MOST_STICKS)
+    logs, stream = t.log_weights, at.stream
+    alpha, sigma = at.scalars[0], at.scalars[1]
     for i in range(filled):
         logs[i] = t.m0[i] - sigma
     logs[filled] = alpha + sigma * filled
-    variates.log_dirichlet(logs[: filled + 1], s.stream)
-    normalise(logs[: filled + 1])
+    variates.log_dirichlet(logs[: filled + 1], stream)
+    state.normalise(logs[: filled + 1])
     k, rest = filled, logs[filled]
     while k < filled + MOST_STICKS - 1 and rest > math.log(LEAST_STICK):
-        one = variates.log_gamma(1.0 - sigma, s.stream)
-        other = variates.log_gamma(alpha + sigma * (k + 1), s.stream)
+        one = variates.log_gamma(1.0 - sigma, stream)
+        other = variates.log_gamma(alpha + sigma * (k + 1), stream)
         logs[k] = rest - math.log1p(math.exp(other - one))
         rest -= math.log1p(math.exp(one - other))
         k += 1
     logs[k] = rest
-    draw_fresh(filled, k + 1, t, s)
-    s.header[0], s.scalars[3] = k + 1, math.exp(rest)
-    s.scalars[2] = pass_rows(0, s.rows.shape[0], k + 1, assign.SOFT, 0, 0, t, s)
-    if not math.isfinite(s.scalars[2]):
-        s.header[3] = OUTSIDE
+    state.draw_fresh(s, filled, k + 1)
+    at.header[0], at.scalars[3] = k + 1, math.exp(rest)
+    at.scalars[2] = state.pass_rows(s, 0, s[Place.N], k + 1, assign.SOFT, 0, 0)
+    if not math.isfinite(at.scalars[2]):
+        at.header[3] = state.OUTSIDE
 
 
 @njit(**EXACT)
