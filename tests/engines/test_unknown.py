@@ -38,8 +38,8 @@ def prior_of(kind, d=2):
     one, other = (r @ r.T for r in np.tril(rng.normal(size=(2, d, d))) + 2 * np.eye(d))
     own = {
         "conjugate": {"shrinkage": 0.7, "dof": d + 3.5, "scale": one},
-        "independent": {"mean_covariance": other, "dof": d + 3.5, "scale": one},
-        "hierarchical": {"mean_covariance": other, "shape": d + 0.5, "rate_shape": d + 0.2, "rate_rate": one},
+        "independent": {"mean_covariance": 0.1 * other, "dof": d + 3.5, "scale": one},
+        "hierarchical": {"mean_covariance": 0.1 * other, "shape": d + 0.5, "rate_shape": d + 0.2, "rate_rate": one},
     }[kind]
     return replace(bg.prior(kind), mean=np.arange(1.0, d + 1), **own)
 
@@ -54,11 +54,9 @@ JOINTS = {
     "py": {"concentration": priors.LogNormal(1.0, 0.7), "discount": priors.Beta(2, 3)},
 }
 PAIRS = [
-    ("mfm", "hierarchical", "full"), ("mfm", "independent", "diag"), ("mfm", "conjugate", "spherical"),
-    ("static mfm", "independent", "full"), ("static mfm", "hierarchical", "spherical"),
-    ("sparse", "conjugate", "full"), ("sparse", "hierarchical", "diag"),
-    ("dp", "hierarchical", "full"), ("dp", "conjugate", "diag"), ("dp", "hierarchical", "spherical"),
-    ("py", "independent", "spherical"), ("py", "hierarchical", "diag"), ("py", "conjugate", "full"),
+    ("mfm", "hierarchical", "full"), ("mfm", "independent", "diag"), ("static mfm", "hierarchical", "spherical"),
+    ("static mfm", "conjugate", "full"), ("sparse", "hierarchical", "diag"), ("dp", "hierarchical", "full"),
+    ("dp", "conjugate", "diag"), ("py", "independent", "full"), ("py", "hierarchical", "spherical"),
 ]  # fmt: skip
 N = 4
 
@@ -138,7 +136,7 @@ def uniforms(chain, prior, spec, alias):
 @pytest.mark.parametrize(("process", "kind", "alias"), PAIRS)
 def test_joint_distribution_of_data_and_parameters(process, kind, alias):
     """Data and parameters drawn in turn have the joint distribution, whose parameters are the prior (Geweke 2004)."""
-    options, draws, rng = {"process": process, **JOINTS[process]}, 8000, np.random.default_rng(5)
+    options, draws, rng = {"process": process, **JOINTS[process]}, 6000, np.random.default_rng(5)
     prior = prior_of(kind)
     problem = problem_of(rng.normal(size=(N, 2)), prior, alias, draws=draws, tune=100, **options)
     chain = Chain(problem, np.random.SeedSequence(3))
@@ -150,7 +148,7 @@ def test_joint_distribution_of_data_and_parameters(process, kind, alias):
     if isinstance(spec.n_components, priors.Count):
         for k in range(1, 5):
             checks[f"K = {k}"] = (numbers[:, 0] == k) - np.exp(spec.n_components.log_prob(k))
-    errors, size = {}, 40_000
+    errors, size = {}, 10_000
     simulated = simulated_clusters(spec, size, rng)
     for k in range(1, N + 1):
         p = (simulated == k).mean()
@@ -173,7 +171,7 @@ def test_acidity_has_the_recorded_posterior(case, options):
     # The recorded errors are of four chains of the telescoping sampler of others; ours are of eight.
     recorded = json.loads((REFERENCE / "unknown_k.json").read_text())[case]
     x = np.loadtxt(REFERENCE / "acidity.csv", skiprows=1)
-    found = bg.sample_components(x, draws=4000, tune=2000, thin=10, chains=8, keep="numbers", seed=1, progress=False,
+    found = bg.sample_components(x, draws=2500, tune=1000, thin=10, chains=8, keep="numbers", seed=1, progress=False,
                                  **options)["posterior"]  # fmt: skip
     compared = [(n, k, *v) for n in ("n_components", "n_clusters") for k, v in recorded[n].items() if v[0] > 0.005]
     z = stats.norm.isf(UNLIKELY / (2 * len(compared)))

@@ -211,12 +211,16 @@ def check(x, alias, options, log_p, draws):
     assert_probabilities(indicators, {name: v for name, v in expected.items() if v > 0.001})
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("mfm, static", "sparse, fixed", "dp, fixed", "py, fixed")
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CASES])
 def test_partitions_have_their_posterior(name):
-    check(LINE, "full", *CASES[name], draws=15_000)
+    check(LINE, "full", *CASES[name], draws=8_000)
 
 
-@pytest.mark.parametrize("alias", ["full", "diag", "spherical"])
-@pytest.mark.parametrize("name", ["mfm, static", "py, fixed"])
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "alias"), [("mfm, static", "full"), ("py, fixed", "full"), ("dp, fixed", "diag"),
+                                             ("mfm, static", "spherical")])  # fmt: skip
 def test_partitions_of_a_plane_have_their_posterior(name, alias):
-    check(PLANE, alias, *CASES[name], draws=15_000)
+    check(PLANE, alias, *CASES[name], draws=8_000)

@@ -103,7 +103,8 @@ def sample_components(x, *, process="mfm", prior="hierarchical", n_components=No
     Examples
     --------
     >>> import bayesgmm as bg
-    >>> found = bg.sample_components(bg.load_dataset("faithful"), draws=200, tune=200, chains=2, seed=1, progress=False)
+    >>> x = bg.load_dataset("faithful")
+    >>> found = bg.sample_components(x, process="sparse", concentration=0.01, draws=500, seed=1, progress=False)
     >>> found["posterior"]["n_clusters"].median().item()
     2.0
     """
