@@ -106,7 +106,7 @@ def sample_components(x, *, process="mfm", prior="hierarchical", n_components=No
     >>> x = bg.load_dataset("faithful")
     >>> found = bg.sample_components(x, process="sparse", concentration=0.01, draws=500, seed=1, progress=False)
     >>> found["posterior"]["n_clusters"].median().item()
-    2.0
+    3.0
     """
     if keep not in _KEPT:
         raise ValueError(f"keep={keep!r} is not known; use 'all', 'filled', 'allocations' or 'numbers'")
