@@ -96,7 +96,7 @@ def _speed(x, name: str, process: str, sweeps: int) -> dict:
     import arviz as az
 
     start = time.process_time()
-    tree = bg.sample_components(x, draws=sweeps, tune=1000, chains=4, keep="allocations", seed=1, progress=False,
+    tree = bg.sample_components(x, draws=sweeps, tune=1000, thin=1, chains=4, keep="allocations", seed=1, progress=False,
                                 **PROCESSES[process])  # fmt: skip
     took = time.process_time() - start
     filled = tree["posterior"]["n_clusters"].values

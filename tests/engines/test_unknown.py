@@ -184,7 +184,7 @@ def test_acidity_has_the_recorded_posterior(case, options):
 
 # ---- laws
 
-OPTIONS = {"draws": 40, "tune": 20, "chains": 2, "seed": 4, "progress": False}
+OPTIONS = {"draws": 40, "tune": 20, "thin": 1, "chains": 2, "seed": 4, "progress": False}
 ALL = [{"process": p} for p in ("mfm", "sparse", "dp", "py")]
 
 
@@ -196,8 +196,10 @@ def test_a_draw_is_a_mixture_with_the_clusters_first(faithful, options, alias):
     assert list(post["feature"].values) == list(faithful.columns) and post["allocations"].dtype == np.int16
     for chain, draw in [(0, 0), (1, 39), (0, 17)]:
         one = post.isel(chain=chain, draw=draw)
-        k, labels = int(one["n_components"]), one["allocations"].values
+        k, labels = int(one["weights"].notnull().sum()), one["allocations"].values
         assert set(labels) == set(range(int(one["n_clusters"])))
+        if "n_components" in one:
+            assert k == one["n_components"]
         arrays = [one[name].values for name in ("weights", "means", "covariances")]
         assert all(np.isfinite(a[:k]).all() and np.isnan(a[k:]).all() for a in arrays)
         weights, means, covariances = (a[:k] for a in arrays)
@@ -241,7 +243,7 @@ def test_the_same_seed_gives_the_same_draws_for_any_number_of_threads(faithful, 
 def test_more_clusters_than_there_was_room_for():
     x = np.arange(300.0)[:, None]
     prior = bg.Conjugate([150.0], 1e-4, 5, [[1.0]])
-    options = {"process": "dp", "concentration": 300.0, "prior": prior, "draws": 5, "tune": 60, "seed": 1}
+    options = {"process": "dp", "concentration": 300.0, "prior": prior, "draws": 5, "tune": 60, "thin": 1, "seed": 1}
     found = bg.sample_components(x, progress=False, **options)["posterior"]
     assert found["n_clusters"].min() > 64
     labels = found["allocations"].values
@@ -277,6 +279,16 @@ def test_what_is_kept(faithful):
     k = found["filled"].sizes["component"]
     filled = found["filled"]["means"].notnull()
     np.testing.assert_array_equal(found["all"]["means"][:, :, :k].where(filled), found["filled"]["means"])
+
+
+def test_the_table_of_probabilities_reads_it(faithful):
+    found = bg.sample_components(faithful, **OPTIONS)
+    table = bg.n_clusters(found)["probability"]
+    for name in ("n_clusters", "n_components"):
+        values = found["posterior"][name].values
+        for k in np.unique(values):
+            assert table[name, k] == pytest.approx((values == k).mean())
+    assert "n_components" not in bg.sample_components(faithful, process="dp", **OPTIONS)["posterior"]
 
 
 def test_attributes_say_how_it_was_made(faithful):

@@ -14,7 +14,7 @@ _KEPT = ("all", "filled", "allocations", "numbers")
 
 
 def sample_components(x, *, process="mfm", prior="hierarchical", n_components=None, concentration=None, weights=None,
-                      discount=None, covariance_type="full", draws=5000, tune=1000, chains=4, thin=1, keep="all",
+                      discount=None, covariance_type="full", draws=2500, tune=5000, chains=4, thin=10, keep="all",
                       seed=None, progress=True):  # fmt: skip
     """Draw partitions, components and their number from the posterior.
 
@@ -50,8 +50,9 @@ def sample_components(x, *, process="mfm", prior="hierarchical", n_components=No
         σ in [0, 1), or its distribution, for "py"; 0.25 if left out.
     covariance_type : {"full", "diag", "spherical"}
     draws, tune, chains : int
-        Draws kept and warm-up sweeps of each chain; chains. A sweep takes some ten microseconds for a hundred rows, and
-        K₊ moves slowly: look at its effective number of draws.
+        Draws kept and warm-up sweeps of each chain; chains. A sweep takes some ten microseconds for a hundred rows of
+        one feature, and K₊ moves slowly, the more so with many features: look at R̂ and at the effective number of
+        draws of ``n_clusters``, and draw for longer, with ``thin``, where they are poor.
     thin : int
         Every so many sweeps after the warm-up one is kept.
     keep : {"all", "filled", "allocations", "numbers"}
@@ -65,13 +66,13 @@ def sample_components(x, *, process="mfm", prior="hierarchical", n_components=No
     Returns
     -------
     xarray.DataTree
-        ``posterior``: ``n_components`` (K; for "dp" and "py" how many the draw holds), ``n_clusters`` (K₊),
-        ``concentration`` (α), ``discount`` (σ, for "py"), ``rate`` (C₀, for the hierarchical prior), ``allocations``
-        (chain, draw, obs), a row's component from 0, and ``weights``, ``means``, ``covariances`` (chain, draw,
-        component, …): the first K₊ components are the clusters, and NaN stands where a draw has fewer than others.
-        Labels are in no order, and mean nothing from one draw to the next.
-        ``sample_stats``: ``log_likelihood``, Σ_n log p(x_n | π, μ, Σ), and for "dp" and "py" ``rest``, the weight that
-        the last component took of all further ones.
+        ``posterior``: ``n_components`` (K, for "mfm" and "sparse"), ``n_clusters`` (K₊), ``concentration`` (α),
+        ``discount`` (σ, for "py"), ``rate`` (C₀, for the hierarchical prior), ``allocations`` (chain, draw, obs), a
+        row's component from 0, and ``weights``, ``means``, ``covariances`` (chain, draw, component, …): the first K₊
+        components are the clusters, and NaN stands where a draw has fewer than others. Labels are in no order, and mean
+        nothing from one draw to the next.
+        ``sample_stats``: ``log_likelihood``, Σ_n log p(x_n | π, μ, Σ), and for "dp" and "py" ``n_held``, how many of
+        its components a draw holds, and ``rest``, the weight that the last of them took of all further ones.
         Attributes say how it was made. If interrupted (Ctrl-C), what has been drawn is kept, as `bayesgmm.sample` does.
 
     Raises
@@ -93,7 +94,7 @@ def sample_components(x, *, process="mfm", prior="hierarchical", n_components=No
     end are sampled by an urn with a pool of prior draws, so that the partition is that of the infinite mixture, and no
     truncation stands between: the attribute ``truncation_error`` is 0. Only the weights of a kept draw are cut off,
     where 10⁻⁴ or less is left, or after 19 components beside the clusters; the attribute ``rest`` says how much that
-    was on average. A prior of K is cut off where 10⁻⁷ is left, or at 500; ``n_components_left_out`` says how much.
+    was on average. A prior of K is cut off where 10⁻⁶ is left, or at 500; ``n_components_left_out`` says how much.
 
     References
     ----------
@@ -104,7 +105,7 @@ def sample_components(x, *, process="mfm", prior="hierarchical", n_components=No
     --------
     >>> import bayesgmm as bg
     >>> x = bg.load_dataset("faithful")
-    >>> found = bg.sample_components(x, process="sparse", concentration=0.01, draws=500, seed=1, progress=False)
+    >>> found = bg.sample_components(x, process="sparse", concentration=0.01, draws=200, seed=1, progress=False)
     >>> found["posterior"]["n_clusters"].median().item()
     3.0
     """

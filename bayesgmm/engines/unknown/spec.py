@@ -17,7 +17,7 @@ NUMBERS = {"mfm": BetaNegativeBinomial(1, 4, 3), "sparse": 10}
 CONCENTRATIONS = {"mfm": F(6, 3), "sparse": Gamma(1, 20), "dp": Gamma(2, 4), "py": Gamma(2, 4)}
 DISCOUNT = 0.25
 # A prior of K is cut off where it leaves so little, or here.
-_TAIL, _MOST = 1e-7, 500
+_TAIL, _MOST = 1e-6, 500
 _KINDS = {Gamma: native.GAMMA, F: native.F, LogNormal: native.LOG_NORMAL, InverseGamma: native.INVERSE_GAMMA,
           HalfNormal: native.HALF_NORMAL, HalfStudentT: native.HALF_STUDENT_T}  # fmt: skip
 

@@ -22,8 +22,12 @@ def tree_of(chains: list[Chain], problem: Problem, features):
     coords = {"chain": np.arange(len(chains)), "draw": np.arange(n), "obs": np.arange(len(problem.rows)),
               "feature": list(features), "feature_other": list(features)}  # fmt: skip
     lead = ("chain", "draw")
-    found = {"n_components": (lead, numbers[..., 0].astype(int)), "n_clusters": (lead, numbers[..., 1].astype(int)),
-             "concentration": (lead, numbers[..., 2])}  # fmt: skip
+    found = {"n_clusters": (lead, numbers[..., 1].astype(int)), "concentration": (lead, numbers[..., 2])}
+    stats = {"log_likelihood": (lead, numbers[..., 4])}
+    if problem.spec.is_finite:
+        found = {"n_components": (lead, numbers[..., 0].astype(int)), **found}
+    else:
+        stats |= {"n_held": (lead, numbers[..., 0].astype(int)), "rest": (lead, numbers[..., 5])}
     if problem.spec.process == "py":
         found["discount"] = lead, numbers[..., 3]
     if isinstance(problem.prior, Hierarchical):
@@ -34,9 +38,6 @@ def tree_of(chains: list[Chain], problem: Problem, features):
         found |= _components(each, numbers, problem)
         coords["component"] = np.arange(found["weights"][1].shape[-1])
     known = {name: value for name, value in coords.items() if any(name in dims for dims, _ in found.values())}
-    stats = {"log_likelihood": (lead, numbers[..., 4])}
-    if not problem.spec.is_finite:
-        stats["rest"] = lead, numbers[..., 5]
     rows = xr.Dataset({"x": (("obs", "feature"), problem.rows)}, {name: coords[name] for name in ("obs", "feature")})
     return xr.DataTree.from_dict({
         "posterior": xr.Dataset(found, known),
