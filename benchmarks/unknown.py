@@ -96,8 +96,8 @@ def _speed(x, name: str, process: str, sweeps: int) -> dict:
     import arviz as az
 
     start = time.process_time()
-    tree = bg.sample_components(x, draws=sweeps, tune=1000, thin=1, chains=4, keep="allocations", seed=1, progress=False,
-                                **PROCESSES[process])  # fmt: skip
+    options = {"draws": sweeps, "tune": 1000, "thin": 1, "keep": "allocations", **PROCESSES[process]}
+    tree = bg.sample_components(x, seed=1, progress=False, **options)
     took = time.process_time() - start
     filled = tree["posterior"]["n_clusters"].values
     ess = float(az.ess(filled.astype(float)))

@@ -194,15 +194,7 @@ def check(x, alias, options, log_p, draws):
     d = x.shape[1]
     prior = bg.Conjugate(np.zeros(d), 0.3, d + 2.0, np.eye(d) + 0.2)
     found, p = exact(x, prior, alias, log_p)
-    options = {
-        "prior": prior,
-        "covariance_type": alias,
-        "draws": draws,
-        "tune": 500,
-        "thin": 1,
-        "keep": "allocations",
-        **options,
-    }
+    options = {"prior": prior, "covariance_type": alias, "draws": draws, "tune": 500, "thin": 1, **options}
     tree = bg.sample_components(x, keep="allocations", seed=1, progress=False, **options)
     posterior = tree["posterior"]
     drawn, numbers = as_numbers(posterior["allocations"].values), as_numbers(found)
