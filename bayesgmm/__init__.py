@@ -113,6 +113,7 @@ _HOMES = {
     "prior": "priors",
     "relabel": "draws",
     "sample": "engines",
+    "sample_components": "engines",
     "scale_prior": "fit",
     "sensitivity": "draws",
     "similarity": "draws",
