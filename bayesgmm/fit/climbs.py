@@ -8,12 +8,54 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.fit.em import Likelihood, Target, climb
-from bayesgmm.kernel import Whitening, climbs
+from bayesgmm.kernel import Stats, Whitening, climbs
 from bayesgmm.kernel.climbs import CLIMBING, COLLAPSED
 from bayesgmm.mixture import Mixture
 
 # Numbers in the rows above which a pass is worth all threads, and steps that save passes.
 _MOST = 5_000_000
+
+
+class Climbed(NamedTuple):
+    """What became of one start; where it collapsed, the mixture is None, the heights are NaN, and a note says why."""
+
+    mixture: Mixture | None
+    log_likelihood: float
+    objective: float  # the log-likelihood, or the log posterior density
+    n_iter: int
+    converged: bool
+    note: str
+
+
+def climb_from(
+    x, starts: Sequence[Stats], target: Target, *, case_weights=None, tolerance: float = 1e-4, most: int = 2000
+) -> list[Climbed]:
+    """Climb over the same rows from each of several starts.
+
+    Laws: what becomes of a start does not depend on the others. Newton's decrement is ``tolerance`` at most where a
+    climb converged, so that half of it is left to gain.
+
+    Parameters
+    ----------
+    x : ndarray (N, D) or Incomplete
+    starts : sequence of Stats
+        The first M-step turns each into a mixture.
+    target : Likelihood or Posterior
+    case_weights : ndarray (N,), optional
+    tolerance : float
+    most : int
+        Steps.
+    """
+    return [_climbed(x, stats, target, case_weights, tolerance, most) for stats in starts]
+
+
+def _climbed(x, stats: Stats, target: Target, case_weights, tolerance: float, most: int) -> Climbed:
+    try:
+        start = target.update(stats)
+        step, history, converged = climb(x, start, target, case_weights, tolerance=tolerance, most=most)
+    except np.linalg.LinAlgError as error:
+        return Climbed(None, np.nan, np.nan, 0, False, f"a component collapsed ({str(error).lower()})")
+    return Climbed(step.mixture, step.log_likelihood, step.objective, len(history) - 1, converged, "")
 
 
 class Ended(NamedTuple):

@@ -204,8 +204,9 @@ def _em_step(here, surface, curvature) -> _Place | None:
 
 
 def climb(
-    x, start: Mixture, target: Target, case_weights=None, *, accelerate: bool = True, tolerance: float = TOLERANCE
-) -> tuple[Step, list[float], bool]:
+    x, start: Mixture, target: Target, case_weights=None, *, accelerate: bool = True, tolerance: float = TOLERANCE,
+    most: int = MOST_STEPS,
+) -> tuple[Step, list[float], bool]:  # fmt: skip
     """Run EM until nothing is left to gain: the last step, the history of the objective, converged or not.
 
     Converged is a Newton decrement below a tolerance, 1e-8 (so that less than half of that is left to gain), or a
@@ -216,7 +217,7 @@ def climb(
         (roughly if step.single else history).append(step.objective)
         if not step.single and (step.decrement < tolerance or step.gradient < LEAST_GRADIENT):
             return step, _joined(roughly, history), True
-        if len(roughly) + len(history) >= MOST_STEPS:
+        if len(roughly) + len(history) > most:
             break
     return step, _joined(roughly, history), False
 
