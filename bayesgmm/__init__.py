@@ -32,6 +32,7 @@ Rooms, each may import those before it
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``resampling``  bootstrap and jackknife of point estimates
     ``comparison``  MLE beside Bayes
+    ``selection``  how many components, of which family: a sweep, bootstrap tests, merging into clusters
     ``calibration``  simulation-based calibration: do an engine's draws come from the posterior?
     ``plots``     figures; the only room that imports matplotlib
     ``workflow``, ``cli``  the main job and the command line
@@ -61,11 +62,14 @@ _HOMES = {
     "LKJ": "priors",
     "LKJCorrelation": "ppl",
     "MarginalGaussianMixture": "ppl",
+    "Merging": "selection",
     "Mixture": "mixture",
     "PredictiveCheck": "draws",
+    "Selection": "selection",
     "Wishart": "ppl",
     "as_table": "data",
     "bootstrap": "resampling",
+    "bootstrap_lrt": "selection",
     "by_feature": "draws",
     "calibrate": "calibration",
     "compare": "comparison",
@@ -84,6 +88,7 @@ _HOMES = {
     "jackknife": "resampling",
     "load_dataset": "data",
     "membership": "draws",
+    "merge_components": "selection",
     "plot_calibration": "plots",
     "plot_comparison": "plots",
     "plot_components": "plots",
@@ -93,10 +98,12 @@ _HOMES = {
     "plot_forest": "plots",
     "plot_gaussian": "plots",
     "plot_membership": "plots",
+    "plot_merging": "plots",
     "plot_pairs": "plots",
     "plot_predictive_check": "plots",
     "plot_prior": "plots",
     "plot_ranks": "plots",
+    "plot_selection": "plots",
     "plot_trace": "plots",
     "positive": "ppl",
     "predictive_check": "draws",
@@ -106,13 +113,14 @@ _HOMES = {
     "relabel": "draws",
     "sample": "engines",
     "scale_prior": "fit",
+    "select": "selection",
     "sensitivity": "draws",
     "standard_errors": "fit",
     "summary": "draws",
     "uncertain": "draws",
 }
 _ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors",
-          "resampling")  # fmt: skip
+          "resampling", "selection")  # fmt: skip
 
 __all__ = sorted([*_HOMES, "__version__"])
 

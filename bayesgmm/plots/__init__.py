@@ -15,6 +15,7 @@ from .memberships import plot_membership
 from .pairs import plot_pairs
 from .predictive import plot_density
 from .prior import plot_prior
+from .selection import plot_merging, plot_selection
 from .style import component_colors, look, save
 
 __all__ = [
@@ -29,10 +30,12 @@ __all__ = [
     "plot_forest",
     "plot_gaussian",
     "plot_membership",
+    "plot_merging",
     "plot_pairs",
     "plot_predictive_check",
     "plot_prior",
     "plot_ranks",
+    "plot_selection",
     "plot_trace",
     "save",
 ]

@@ -14,6 +14,9 @@ from bayesgmm.fit.scaling import counted
 from bayesgmm.kernel import e_step
 from bayesgmm.mixture import Mixture
 
+# The fall of the entropy by merging, in nats a row, of two Gaussians of equal weight four standard deviations apart.
+APART = 0.06
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Merging:
@@ -28,8 +31,8 @@ class Merging:
     moved : ndarray (K,)
         Rows in the two clusters whose merging left k; 0 for k = K.
     n_clusters : int
-        Where the entropy stops to fall steeply: the number at which two straight lines, one on each side, fit it best.
-        Of one or two components there is nothing to see, and it is K.
+        A suggestion: where the entropy stops to fall steeply. Of one or two components there is nothing to see, and it
+        is K.
     component_responsibilities : ndarray (N, K)
         Of the components.
     """
@@ -76,6 +79,8 @@ class Merging:
         k = len(self)
         if k < 3:
             return f"Of {_count(k, 'component')}, merging cannot tell the number of clusters."
+        if self.n_clusters == k:
+            return f"No two of the {k} components overlap so much that merging would make them a cluster."
         return (f"Merged by entropy, the {k} components are {_count(self.n_clusters, 'cluster')}: "
                 f"{_shown(self.groups[self.n_clusters - 1])}.")  # fmt: skip
 
@@ -118,9 +123,10 @@ def merge_components(fit: Fit | Mixture, x, *, case_weights=None) -> Merging:
 
     Notes
     -----
-    How many clusters there are is for the reader of the entropies to say; ``n_clusters`` is a suggestion, from two
-    straight lines, least squares each, that share a point. Laws: merging is nested, the entropy never rises when two
-    are merged, and with K clusters it is the fit's.
+    How many clusters there are is for the reader of the entropies to say. ``n_clusters`` is a suggestion: the entropy
+    is drawn over the number of rows merged, and the number is taken at which two straight lines fit best; but no two
+    are merged that overlap less than Gaussians four standard deviations apart. Laws: merging is nested, the entropy
+    never rises when two are merged, and with K clusters it is the fit's.
 
     References
     ----------
@@ -165,7 +171,8 @@ def merged(responsibilities: np.ndarray, weights=None) -> Merging:
         groups.append(tuple(clusters))
     entropies = np.array([-sum(levels[group] for group in some) for some in groups[::-1]])
     entropies[0] = 0.0  # one cluster has every row, but for rounding
-    return Merging(tuple(groups[::-1]), entropies, np.array(moved[::-1]), elbow(entropies), r)
+    moved = np.array(moved[::-1])
+    return Merging(tuple(groups[::-1]), entropies, moved, suggestion(entropies, moved), r)
 
 
 def _level(column: np.ndarray, weights: np.ndarray) -> float:
@@ -173,23 +180,27 @@ def _level(column: np.ndarray, weights: np.ndarray) -> float:
     return float(weights @ (column * np.log(np.where(column > 0, column, 1.0))))
 
 
-def lines(entropies: np.ndarray, at: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Straight lines (slope, height at 0) over 1, …, k and k, …, K, and their sum of squares."""
-    x, parts, off = np.arange(1, len(entropies) + 1), [], 0.0
-    for some in (slice(0, at), slice(at - 1, None)):
-        line = np.polyfit(x[some], entropies[some], 1)
-        off += float(((np.polyval(line, x[some]) - entropies[some]) ** 2).sum())
-        parts.append(line)
-    return *parts, off
+def suggestion(entropies: np.ndarray, moved: np.ndarray) -> int:
+    """How many clusters: where the entropy bends, but never by merging what lies apart.
 
-
-def elbow(entropies: np.ndarray) -> int:
-    """The number of clusters, 2 to K − 1, at which two straight lines fit best; K where there is none between."""
+    The bend is the number, from 2 to K − 1, at which two straight lines fit the entropy best, over the rows merged so
+    far.
+    """
     k = len(entropies)
     if k < 3:
         return k
-    off = [lines(entropies, at)[2] for at in range(2, k)]
-    return 2 + int(np.argmin(off))
+    rows = np.cumsum(moved[::-1])[::-1]
+    off = [_off(rows[:c], entropies[:c]) + _off(rows[c - 1 :], entropies[c - 1 :]) for c in range(2, k)]
+    falls = np.diff(entropies)[::-1] / np.maximum(moved[-2::-1], 1e-300)
+    overlapping = int(np.append(falls < APART, True).argmax())  # merges before the first of clusters that lie apart
+    return max(2 + int(np.argmin(off)), k - overlapping)
+
+
+def _off(x: np.ndarray, y: np.ndarray) -> float:
+    """Sum of squares that the straight line through points leaves."""
+    x, y = x - x.mean(), y - y.mean()
+    square = float(x @ x)
+    return float(y @ y) - (float(x @ y) ** 2 / square if square > 0 else 0.0)
 
 
 def _newest(fewer, more):

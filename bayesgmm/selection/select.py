@@ -1,0 +1,168 @@
+"""`select`: fit every number of components of every covariance family, and choose."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from threading import Event
+
+import numpy as np
+
+from bayesgmm.data import DataError, as_table
+from bayesgmm.families import FAMILIES, Family
+from bayesgmm.families import family as family_of
+from bayesgmm.fit.degenerate import DegenerateFit
+from bayesgmm.fit.mle import at_least_one
+from bayesgmm.fit.moments import moments
+from bayesgmm.fit.scaling import counted
+from bayesgmm.selection.fits import as_fit, polished
+from bayesgmm.selection.merging import merge_components
+from bayesgmm.selection.selection import Selection, table_of
+from bayesgmm.selection.sweep import Cell, Problem
+from bayesgmm.selection.words import CRITERIA
+from bayesgmm.selection.workers import over_threads
+
+# So many of the best are climbed to all digits; the others are as good as that to what a table shows.
+_POLISHED = 3
+
+
+def select(x, n_components=range(1, 10), *, covariance_types="all", criterion="bic", prior=None, starts=10,
+           case_weights=None, missing="raise", seed=None, progress=True) -> Selection:  # fmt: skip
+    """Fit every number of components of every covariance family, over all cores, and choose by a criterion.
+
+    Parameters
+    ----------
+    x : array, frame or file (N, D)
+        Rows in data units.
+    n_components : int or iterable of int
+        The numbers K to try.
+    covariance_types : "all", str or iterable of str
+        Families, by mclust's codes or scikit-learn's names. For one feature there are two, E and V.
+    criterion : {"bic", "icl", "aic"}
+        What chooses the best; lower is better. All three are in the table.
+    prior : str or Prior, optional
+        Maximise the posterior density instead, as in `fit_mle`; criteria are then at that mode (Fraley & Raftery 2007).
+        Families without a closed-form M-step under it are noted, and left out.
+    starts : int
+        Climbs begun from each number of components, in every family; where other families and other numbers ended is
+        tried as well.
+    case_weights : array (N,), optional
+        Non-negative frequencies: a weight of 2 counts a row twice.
+    missing : {"raise", "marginalise"}
+        As in `fit_mle`.
+    seed : int, optional
+        The same seed gives the same selection, whatever the number of threads.
+    progress : bool
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    Selection
+        ``.best``, ``.table``, ``.ranking``, ``.fits[K, family]``; `bayesgmm.plot_selection` draws it. An interrupt
+        (Ctrl-C) ends it early: what is finished is there, and ``.incomplete`` is true.
+
+    Raises
+    ------
+    DataError, ValueError
+        If the data or an argument cannot be used; the message says where and what to do.
+    DegenerateFit
+        If not one fit came through.
+
+    Notes
+    -----
+    A fit with a component that has collapsed is no fit: its likelihood has no maximum there. The best mode that is not
+    degenerate is taken instead, and where there is none the table says why.
+
+    References
+    ----------
+    Schwarz (1978) and Fraley & Raftery (2002) for BIC; Biernacki, Celeux & Govaert (2000) for ICL; Celeux & Govaert
+    (1995) for the families.
+
+    Examples
+    --------
+    >>> import bayesgmm as bg
+    >>> x = bg.load_dataset("faithful")
+    >>> found = select(x, [1, 2, 3], covariance_types=["full", "tied"], seed=0, progress=False)
+    >>> found.best.n_components, found.best.covariance_type
+    (3, 'tied')
+    >>> found.ranking[["n_components", "covariance_type", "bic"]].head(2).round(1)
+       n_components covariance_type     bic
+    0             3             EEE  2314.3
+    1             2             VVV  2322.2
+    """
+    table, weights = counted(as_table(x, fitting=True, keep=True, missing=missing), case_weights)
+    numbers, families = numbers_of(n_components), _families(covariance_types, table.n_features)
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion must be one of {', '.join(map(repr, CRITERIA))}, not {criterion!r}")
+    problem = Problem(table, weights, moments(table.rows, weights), prior, at_least_one(starts, "starts"),
+                      np.random.SeedSequence(seed), Event())  # fmt: skip
+    cells, complete = _swept(problem, numbers, families, progress)
+    fits = {key: as_fit(cell, problem) for key, cell in cells.items() if cell.best is not None}
+    if not fits:
+        raise _nothing(list(cells.values()))
+    for key in sorted(fits, key=lambda key: getattr(fits[key], criterion))[:_POLISHED]:
+        fits[key] = polished(fits[key], cells[key], problem)
+    first = min(fits.values(), key=lambda fit: fit.bic)
+    return Selection(fits, table_of(list(cells.values()), fits, table.n_features), criterion, problem.n_obs,
+                     not complete, merge_components(first, table, case_weights=weights))  # fmt: skip
+
+
+def _swept(problem: Problem, numbers: list[int], families: list[Family], progress: bool) -> tuple[dict, bool]:
+    """Every cell by (K, code), as far as somebody let it come; and whether that is all."""
+    starts = over_threads(problem.begin, numbers, "starts", progress, problem.stopped)
+    pairs = [(k, family) for k in starts for family in families]
+    first = over_threads(lambda pair: problem.first(*pair, starts[pair[0]]), pairs, "fits", progress, problem.stopped)
+    cells = {cell.key: cell for cell in first.values()}
+    complete = len(cells) == len(numbers) * len(families)
+    if not cells:
+        raise KeyboardInterrupt("no fit was finished, so there is nothing to keep")
+    if complete:
+        open_ = [key for key, cell in cells.items() if cell.target is not None]
+        second = over_threads(lambda key: problem.again(cells[key], _around(cells, key)), open_, "from each other",
+                              progress, problem.stopped)  # fmt: skip
+        complete = len(second) == len(open_)
+        cells |= second
+    return cells, complete
+
+
+def _around(cells: dict[tuple[int, str], Cell], key: tuple[int, str]) -> list:
+    """Where other cells ended that may lie near a better mode of this one."""
+    k, code = key
+    return [(f"the fit of {c}", cell.best.climbed.mixture)
+            for (n, c), cell in cells.items() if n == k and c != code and cell.best is not None]  # fmt: skip
+
+
+def numbers_of(n_components) -> list[int]:
+    """The numbers of components, each once, in order."""
+    asked = list(n_components) if isinstance(n_components, Iterable) else [n_components]
+    numbers = set()
+    for k in asked:
+        try:
+            number = operator.index(k)
+        except TypeError:
+            number = 0
+        if number < 1 or isinstance(k, bool):
+            raise DataError(f"n_components must hold whole numbers of at least 1, not {k!r}")
+        numbers.add(number)
+    if not numbers:
+        raise DataError("n_components is empty: give the numbers of components to try, as range(1, 10)")
+    return sorted(numbers)
+
+
+def _families(covariance_types, n_features: int) -> list[Family]:
+    """The families asked for, each once, in their own order."""
+    if isinstance(covariance_types, str) and covariance_types == "all":
+        return list(FAMILIES)
+    one = isinstance(covariance_types, str) or not isinstance(covariance_types, Iterable)
+    asked = [family_of(name) for name in ([covariance_types] if one else covariance_types)]
+    if not asked:
+        raise ValueError("covariance_types is empty: give 'all', or the families to try")
+    return list(dict.fromkeys(asked))
+
+
+def _nothing(cells: list[Cell]) -> ValueError:
+    """The error where no cell has a fit."""
+    note = f"not one of {len(cells)} fits came through: {cells[0].note}"
+    if any(cell.degenerate for cell in cells):
+        return DegenerateFit(f"{note}; give prior='conjugate', fewer components, or simpler covariance_types")
+    return DataError(note)
