@@ -15,6 +15,7 @@ from bayesgmm.fit.degenerate import DegenerateFit
 from bayesgmm.fit.mle import at_least_one
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.scaling import counted
+from bayesgmm.priors import prior as prior_of
 from bayesgmm.selection.fits import as_fit, polished
 from bayesgmm.selection.merging import merge_components
 from bayesgmm.selection.selection import Selection, table_of
@@ -93,7 +94,8 @@ def select(x, n_components=range(1, 10), *, covariance_types="all", criterion="b
     table, weights = counted(as_table(x, fitting=True, keep=True, missing=missing), case_weights)
     numbers, families = numbers_of(n_components), _families(covariance_types, table.n_features)
     if criterion not in CRITERIA:
-        raise ValueError(f"criterion must be one of {', '.join(map(repr, CRITERIA))}, not {criterion!r}")
+        raise DataError(f"criterion must be one of {', '.join(map(repr, CRITERIA))}, not {criterion!r}")
+    prior = None if prior is None else prior_of(prior)
     problem = Problem(table, weights, moments(table.rows, weights), prior, at_least_one(starts, "starts"),
                       np.random.SeedSequence(seed), Event())  # fmt: skip
     cells, complete = _swept(problem, numbers, families, progress)
