@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from bayesgmm.fit.mle import at_least_one
+from bayesgmm.fit.wanted import at_least_one
 
 # Draws × rows up to which the pointwise log-likelihood is kept beside the draws.
 MOST_LOG_LIKELIHOOD = 20_000_000

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from bayesgmm.data import Table
+from bayesgmm.fit.begin import Beginning
+from bayesgmm.fit.best import best_climb, certainty, taken
+from bayesgmm.fit.census import End
 from bayesgmm.fit.em import Posterior
-from bayesgmm.fit.mle import at_least_one, best_climb, certainty
+from bayesgmm.fit.moments import moments
 from bayesgmm.fit.progress import track
-from bayesgmm.fit.result import Fit, Start
-from bayesgmm.fit.starts import start_statistics
+from bayesgmm.fit.result import Fit
+from bayesgmm.fit.starts import starts_for
+from bayesgmm.fit.wanted import how_many, wanted
 from bayesgmm.kernel import Stats
 from bayesgmm.priors.weights import refuse_unbounded
 
@@ -43,8 +47,8 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     ----------
     model : pymc.Model
         A story: one observed `MarginalGaussianMixture`.
-    starts : int
-        Climbs begun.
+    starts : int, str, mapping, array, Mixture, Fit or list
+        Climbs begun, as in `fit_mle`.
     seed : int, optional
         For the starts.
     progress : bool
@@ -80,10 +84,10 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     from bayesgmm.ppl.declaration import declaration
     from bayesgmm.ppl.observed import observed_mixture
 
-    observed, rng = observed_mixture(model), np.random.default_rng(seed)
-    starts, known = at_least_one(starts, "starts"), declaration(model)
-    begin = start_statistics(observed.rows, observed.n_components, starts, rng, observed.case_weights)
-    begin = track(begin, starts, "MAP", progress)
+    observed, known = observed_mixture(model), declaration(model)
+    asked = wanted(starts, observed.n_components, *observed.rows.shape)
+    begin = starts_for(observed.rows, observed.n_components, asked, seed, observed.case_weights)
+    begin = track(begin, how_many(asked), "MAP", progress)
     prior = known.prior.with_mode(known.family) if known is not None else None
     if not hasattr(prior, "mode"):
         return _climb_any(model, begin)
@@ -92,28 +96,26 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     return best_climb(Table(observed.x, features), target, begin, observed.case_weights)
 
 
-def _climb_any(model, begin) -> Fit:
+def _climb_any(model, begin: Iterable[Beginning]) -> Fit:
     from bayesgmm.ppl.surface import Surface
 
     for alpha in _concentrations(model):
         refuse_unbounded(alpha)
-    surface = Surface(model)
-    return _fit(surface, *highest(surface, begin, jacobian=False))
+    surface, kinds = Surface(model), []
+    stats = (kinds.append(one.kind) or one.stats for one in begin)
+    found = list(ascents(surface, stats, jacobian=False))
+    ends = [_end(surface, kind, one) for kind, one in zip(kinds, found, strict=True)]
+    reached = [one for one in found if isinstance(one, Summit)]
+    if not reached:
+        raise ValueError(f"no start reached a mode of the posterior density: {ends[0].note}")
+    return _fit(surface, max(reached, key=lambda one: one.history[-1]), ends)
 
 
-def highest(surface, begin, *, jacobian: bool) -> tuple[Summit, tuple[Start, ...]]:
-    """The highest mode of a `Surface` that climbs from statistics reach, and the census of the climbs."""
-    census, best = [], None
-    for found in ascents(surface, begin, jacobian=jacobian):
-        if isinstance(found, np.linalg.LinAlgError):
-            census.append(Start(np.nan, 0, False, str(found)))
-            continue
-        census.append(Start(found.history[-1], len(found.history) - 1, found.converged))
-        if best is None or found.history[-1] > best.history[-1]:
-            best = found
-    if best is None:
-        raise ValueError(f"no start reached a mode of the posterior density: {census[0].note}")
-    return best, tuple(census)
+def _end(surface, kind: str, found: Summit | np.linalg.LinAlgError) -> End:
+    if not isinstance(found, Summit):
+        return End(kind, None, np.nan, np.nan, 0, False, str(found))
+    height = found.history[-1]
+    return End(kind, surface.mixture(found.point), height, np.nan, len(found.history) - 1, found.converged)
 
 
 def ascents(surface, begin, *, jacobian: bool) -> Iterator[Summit | np.linalg.LinAlgError]:
@@ -125,8 +127,8 @@ def ascents(surface, begin, *, jacobian: bool) -> Iterator[Summit | np.linalg.Li
             yield error
 
 
-def _fit(surface, found: Summit, census) -> Fit:
-    u = found.point
+def _fit(surface, found: Summit, ends: list[End]) -> Fit:
+    u, weights = found.point, surface.observed.case_weights
     mixture = surface.mixture(u)
     log_posterior, _, log_likelihood = surface.log_posterior(u, jacobian=False)
     return Fit(
@@ -138,9 +140,9 @@ def _fit(surface, found: Summit, census) -> Fit:
         coordinates=tuple(surface.names),
         converged=found.converged,
         history=np.array(found.history),
-        starts=census,
         point=surface.free_variables(u),
-        **certainty(surface.rows, mixture, surface.observed.case_weights),
+        **taken(ends, moments(surface.rows, weights), len(u)),
+        **certainty(surface.rows, mixture, weights),
     )
 
 

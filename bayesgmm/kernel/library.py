@@ -65,7 +65,10 @@ _LABELS = tuple(f"kernel/{name}.py" for name in ("compiler", "labels", "options"
 #: What labels are matched with: sums over rows, sums over draws, optimal assignments.
 LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _LABELS)
           for name, arguments in (("overlaps", 6), ("total", 8), ("orders", 5))}  # fmt: skip
-KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, *LABELS.values())
+#: Clusters of rows merged two by two.
+AGGLOMERATE = Routine("agglomerate", 11, "bayesgmm.kernel.agglomerate",
+                      tuple(f"kernel/{name}.py" for name in ("agglomerate", "compiler", "options", "views")))  # fmt: skip
+KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, AGGLOMERATE, *LABELS.values())
 
 
 @cache

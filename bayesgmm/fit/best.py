@@ -1,0 +1,122 @@
+"""Climb from every beginning, take the best end that is a fit, and say what became of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from bayesgmm.data import Table
+from bayesgmm.fit.begin import Beginning
+from bayesgmm.fit.census import End, gather
+from bayesgmm.fit.degenerate import Degeneracy, diagnose_fit, explain, thinnest
+from bayesgmm.fit.em import Likelihood, Posterior, Target, climb, em
+from bayesgmm.fit.moments import moments
+from bayesgmm.fit.result import Fit, Start
+from bayesgmm.kernel import Incomplete, Stats, e_step
+from bayesgmm.mixture import Mixture
+
+# Rows whose responsibilities are held at once.
+_CHUNK = 1 << 16
+
+
+def best_climb(
+    table: Table, target: Target, begin: Iterable[Beginning], case_weights=None, whole: Stats | None = None
+) -> Fit:
+    """Climb from each beginning, and make a `Fit` of the best that is not degenerate.
+
+    Whether a maximum of a likelihood is, the `moments` of all rows tell. One that has not collapsed, but where hardly
+    any rows stand behind a component, is taken only if there is no other; `Fit.degeneracy` then says so.
+    """
+    whole, ends, lost = whole or moments(table.rows, case_weights), [], None
+    for one in begin:
+        ends.append(_end(table, target, one, case_weights, whole))
+        if lost is None and ends[-1].mixture is None:
+            lost = one
+    return chosen(table, target, ends, lost, case_weights, whole)
+
+
+def _end(table, target, begin, case_weights, whole) -> End:
+    try:
+        step, history, converged = climb(table.rows, target.update(begin.stats), target, case_weights)
+    except np.linalg.LinAlgError as error:
+        note = f"a component collapsed ({str(error).lower()})"
+        return End(begin.kind, None, np.nan, np.nan, 0, False, note)
+    mixture, is_mle = _ordered(step.mixture), isinstance(target, Likelihood)
+    wrong = diagnose_fit(mixture, table.rows, case_weights, whole=whole) if is_mle else None
+    return End(begin.kind, mixture, step.objective, step.log_likelihood, len(history) - 1, converged,
+               wrong.text if wrong else "", history, wrong)  # fmt: skip
+
+
+def chosen(table: Table, target: Target, ends: list[End], lost: Beginning | None, case_weights, whole: Stats) -> Fit:
+    """The best of some ends as a `Fit`, with the census of all; ``lost`` began the first climb that has no end.
+
+    Raises
+    ------
+    DegenerateFit
+        If all have collapsed.
+    """
+    shapes = [e.mixture.means.shape for e in ends if e.mixture is not None]
+    k, d = shapes[0] if shapes else lost.stats.means.shape
+    free = k - 1 + k * d + target.family.n_parameters(k, d)
+    census = taken(ends, whole, free)
+    found = [e for e in ends if e.mixture is not None and not (e.degeneracy and e.degeneracy.collapsed)]
+    if not found:
+        wrong = next((e.degeneracy for e in ends if e.degeneracy), None)
+        wrong = wrong or _before_the_collapse(table, target, lost, case_weights, whole)
+        raise explain(census["starts"], k, target.family.alias, wrong)
+    best = max(found, key=lambda e: (e.degeneracy is None, e.objective))
+    bayes = isinstance(target, Posterior)
+    return Fit(
+        mixture=best.mixture,
+        log_likelihood=best.log_likelihood,
+        log_posterior=best.objective if bayes else None,
+        n_parameters=free,
+        estimator="MAP" if bayes else "MLE",
+        coordinates=("weights", "means", "covariances") if bayes else (),
+        converged=best.converged,
+        history=np.array(best.history),
+        degeneracy=best.degeneracy,
+        covariance_type=target.family.alias,
+        prior=target.prior if bayes else None,
+        **census,
+        **certainty(table.rows, best.mixture, case_weights),
+    )
+
+
+def taken(ends: list[End], whole: Stats, n_parameters: int) -> dict:
+    """What a `Fit` says of all climbs: ``starts``, and ``census``, the modes that they ended in."""
+    shapes = [e.mixture.n_components for e in ends if e.mixture is not None]
+    per_component = n_parameters / shapes[0] if shapes else 0.0
+    of_end, modes = gather(ends, whole.total, per_component, lambda covariances: thinnest(covariances, whole))
+    starts = (Start(e.objective, e.n_iter, e.converged, e.note, e.kind, g) for e, g in zip(ends, of_end, strict=True))
+    return {"starts": tuple(starts), "census": tuple(modes)}
+
+
+def _before_the_collapse(table, target, begin, case_weights, whole) -> Degeneracy | None:
+    """What the last mixture before a climb broke off looked like."""
+    last = None
+    try:
+        for step in em(table.rows, target.update(begin.stats), target, case_weights):
+            last = step.mixture
+    except np.linalg.LinAlgError:
+        pass
+    return None if last is None else diagnose_fit(last, table.rows, case_weights, whole=whole)
+
+
+def certainty(x, mixture: Mixture, case_weights=None) -> dict:
+    """What a `Fit` says about its memberships: ``entropy``, ``log_certainty``, and ``n_obs``."""
+    totals = np.zeros(3)
+    chunk = len(x) if isinstance(x, Incomplete) else _CHUNK
+    for first in range(0, len(x), chunk):
+        some = slice(first, first + chunk)
+        _, _, r = e_step(x if len(x) <= chunk else x[some], mixture, responsibilities=True, single=False)
+        weights = np.ones(len(r)) if case_weights is None else case_weights[some]
+        entropy = -(r * np.log(np.where(r > 0, r, 1.0))).sum(axis=1)
+        totals += weights @ entropy, weights @ np.log(r.max(axis=1)), weights.sum()
+    return dict(zip(("entropy", "log_certainty", "n_obs"), totals.tolist(), strict=True))
+
+
+def _ordered(mixture: Mixture) -> Mixture:
+    """Components by their first feature's mean: the same fit has the same labels, whatever the start."""
+    return mixture.permute(np.lexsort(mixture.means.T[::-1]))
