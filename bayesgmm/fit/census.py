@@ -86,14 +86,11 @@ def gather(ends: Sequence[End], n_obs: float, per_component: float, thinnest) ->
     order = sorted((i for i, e in enumerate(ends) if e.mixture is not None),
                    key=lambda i: (ends[i].degeneracy is not None, -ends[i].objective))  # fmt: skip
     for i in order:
-        for g, group in enumerate(groups):
-            if _same(ends[group[0]], ends[i], n_obs):
-                group.append(i)
-                break
-        else:
-            g = len(groups)
-            groups.append([i])
-        of_end[i] = g
+        same = (g for g, group in enumerate(groups) if _same(ends[group[0]], ends[i], n_obs))
+        of_end[i] = next(same, len(groups))
+        if of_end[i] == len(groups):
+            groups.append([])
+        groups[of_end[i]].append(i)
     return of_end, [_mode([ends[i] for i in group], n_obs, per_component, thinnest) for group in groups]
 
 

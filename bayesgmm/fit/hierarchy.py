@@ -124,7 +124,7 @@ def hierarchy(rows, case_weights=None, seed=None) -> Tree:
     --------
     >>> import numpy as np
     >>> tree = hierarchy(np.array([[0.0], [9.0], [0.3], [9.1], [0.1]]))
-    >>> tree.labels(2), tree.labels(3)
+    >>> tree.labels(2), tree.labels(3, "EII")
     (array([0, 1, 0, 1, 0]), array([0, 1, 2, 1, 0]))
     """
     if isinstance(rows, Incomplete):

@@ -14,7 +14,8 @@ Rows with missing cells go through `incomplete`, whose compiled code, `patterns`
 another. `many` takes the same rows under one mixture after the other, in the loop of `repeat`. `orders` has the sums
 and assignments by which labels are matched, in the loops of `labels`. `climbs` runs EM many times over, for refits, in
 the loop of `climb`. `merges` makes a tree of rows, in the loop of `agglomerate`. `scores` has the other thing that
-rows say: the curvature of their log-likelihood, which is not a function of the statistics. `jaxed` is the pass over the rows written in JAX, which only `ppl.jaxed` loads.
+rows say: the curvature of their log-likelihood, which is not a function of the statistics. `jaxed` is the pass over
+the rows written in JAX, which only `ppl.jaxed` loads.
 """
 
 from bayesgmm.kernel.climbs import climbs

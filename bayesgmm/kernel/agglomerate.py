@@ -2,8 +2,8 @@
 
 A cluster is (n, mean, W): the weight of its rows, their mean, and their scatter about it. What it costs is a function
 of n and W alone, and a merger's price is what the union costs more than its parts. The prices are kept in a matrix; of
-each cluster the cheapest partner is kept too, or, where that partner has changed for the worse, a bound below its price,
-so that few lines of the matrix are read again.
+each cluster the cheapest partner is kept too, or, where that partner has changed for the worse, a bound below its
+price, so that few lines of the matrix are read again.
 """
 
 from __future__ import annotations

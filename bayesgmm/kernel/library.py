@@ -66,8 +66,8 @@ _LABELS = tuple(f"kernel/{name}.py" for name in ("compiler", "labels", "options"
 LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _LABELS)
           for name, arguments in (("overlaps", 6), ("total", 8), ("orders", 5))}  # fmt: skip
 #: Clusters of rows merged two by two.
-AGGLOMERATE = Routine("agglomerate", 11, "bayesgmm.kernel.agglomerate",
-                      tuple(f"kernel/{name}.py" for name in ("agglomerate", "compiler", "options", "views")))  # fmt: skip
+_TREES = tuple(f"kernel/{name}.py" for name in ("agglomerate", "compiler", "options", "views"))
+AGGLOMERATE = Routine("agglomerate", 11, "bayesgmm.kernel.agglomerate", _TREES)
 KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, AGGLOMERATE, *LABELS.values())
 
 
