@@ -14,14 +14,15 @@ from bayesgmm.data import Table, as_table
 from bayesgmm.families import Family
 from bayesgmm.families import family as family_of
 from bayesgmm.fit.climbs import Climbed, climb_from
-from bayesgmm.fit.degenerate import collapse
+from bayesgmm.fit.degenerate import diagnose_fit
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.mle import at_least_one, fit_mle
+from bayesgmm.fit.mle import fit_mle
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.result import Fit
 from bayesgmm.fit.scaling import counted
 from bayesgmm.fit.starts import start_statistics
 from bayesgmm.fit.uncertainty import proper
+from bayesgmm.fit.wanted import at_least_one
 from bayesgmm.kernel import Stats, e_step
 from bayesgmm.mixture import Mixture
 from bayesgmm.resampling.refits import simulated
@@ -248,4 +249,4 @@ class _Ladder:
         target = Likelihood(self.family, self.features)
         ends = climb_from(rows, begin, target, case_weights=weights, tolerance=_TOLERANCE)
         ends = sorted((end for end in ends if end.mixture is not None), key=lambda end: -end.log_likelihood)
-        return next((end for end in ends if not collapse(end.mixture, whole)), None)
+        return next((end for end in ends if diagnose_fit(end.mixture, rows, weights, whole=whole) is None), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import Event
 
 import numpy as np
@@ -12,7 +12,7 @@ from bayesgmm.data import DataError, as_table
 from bayesgmm.families import FAMILIES, Family
 from bayesgmm.families import family as family_of
 from bayesgmm.fit.degenerate import DegenerateFit
-from bayesgmm.fit.mle import at_least_one
+from bayesgmm.fit.hierarchy import hierarchy
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.scaling import counted
 from bayesgmm.priors import prior as prior_of
@@ -44,9 +44,9 @@ def select(x, n_components=range(1, 10), *, covariance_types="all", criterion="b
     prior : str or Prior, optional
         Maximise the posterior density instead, as in `fit_mle`; criteria are then at that mode (Fraley & Raftery 2007).
         Families without a closed-form M-step under it are noted, and left out.
-    starts : int
-        Climbs begun from each number of components, in every family; where other families and other numbers ended is
-        tried as well.
+    starts : int, str or mapping
+        Climbs begun of every fit, as in `fit_mle`: a number, or names with counts. Where other fits have ended is tried
+        as well.
     case_weights : array (N,), optional
         Non-negative frequencies: a weight of 2 counts a row twice.
     missing : {"raise", "marginalise"}
@@ -96,16 +96,17 @@ def select(x, n_components=range(1, 10), *, covariance_types="all", criterion="b
     if criterion not in CRITERIA:
         raise DataError(f"criterion must be one of {', '.join(map(repr, CRITERIA))}, not {criterion!r}")
     prior = None if prior is None else prior_of(prior)
-    problem = Problem(table, weights, moments(table.rows, weights), prior, at_least_one(starts, "starts"),
-                      np.random.SeedSequence(seed), Event())  # fmt: skip
+    problem = Problem(table, weights, moments(table.rows, weights), prior, _starts(starts),
+                      np.random.SeedSequence(seed), hierarchy(table.rows, weights), Event())  # fmt: skip
     cells, complete = _swept(problem, numbers, families, progress)
     fits = {key: as_fit(cell, problem) for key, cell in cells.items() if cell.best is not None}
-    if not fits:
+    sound = [key for key in fits if not cells[key].degenerate]
+    if not sound:
         raise _nothing(list(cells.values()))
-    for key in sorted(fits, key=lambda key: getattr(fits[key], criterion))[:_POLISHED]:
+    for key in sorted(sound, key=lambda key: getattr(fits[key], criterion))[:_POLISHED]:
         fits[key] = polished(fits[key], cells[key], problem)
-    first = min(fits.values(), key=lambda fit: fit.bic)
-    return Selection(fits, table_of(list(cells.values()), fits, table.n_features), criterion, problem.n_obs,
+    first = min((fits[key] for key in sound), key=lambda fit: fit.bic)
+    return Selection(fits, table_of(list(cells.values()), fits, table.n_features), criterion, problem.whole.total,
                      not complete, merge_components(first, table, case_weights=weights))  # fmt: skip
 
 
@@ -130,8 +131,15 @@ def _swept(problem: Problem, numbers: list[int], families: list[Family], progres
 def _around(cells: dict[tuple[int, str], Cell], key: tuple[int, str]) -> list:
     """Where other cells ended that may lie near a better mode of this one."""
     k, code = key
-    return [(f"the fit of {c}", cell.best.climbed.mixture)
+    return [(f"fit of {c}", cell.best.mixture)
             for (n, c), cell in cells.items() if n == k and c != code and cell.best is not None]  # fmt: skip
+
+
+def _starts(starts):
+    if isinstance(starts, str | Mapping | int | np.integer):
+        return starts
+    raise DataError(f"starts must be a number, or names with counts such as {{'hierarchy': 1, 'kmeans++': 9}}, not a "
+                    f"{type(starts).__name__}: a start of your own fits one n_components alone, so give it to fit_mle")
 
 
 def numbers_of(n_components) -> list[int]:

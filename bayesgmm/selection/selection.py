@@ -27,7 +27,8 @@ class Selection:
     Attributes
     ----------
     fits : mapping
-        (K, code of the family) → `Fit`, of those that came through.
+        (K, code of the family) → `Fit`, of those that came through; among them, with a `Fit.degeneracy`, some that hold
+        a component with hardly any rows, which is never the best.
     table : pandas.DataFrame
         A row a fit that was tried: ``n_components``, ``covariance_type`` (mclust's code; E and V for one feature),
         ``log_likelihood``, ``n_parameters``, ``bic``, ``icl``, ``aic``, ``entropy``, ``converged``, ``degenerate``, and
@@ -54,7 +55,8 @@ class Selection:
         return self._first(self.criterion)
 
     def _first(self, criterion: str) -> Fit:
-        return min(self.fits.values(), key=lambda fit: getattr(fit, criterion))
+        row = self.ranked(criterion).iloc[0]
+        return self.fits[int(row["n_components"]), row["covariance_type"]]
 
     def fit(self, n_components: int, covariance_type="full") -> Fit:
         """The fit of so many components of a family, by any of its names.
@@ -74,21 +76,23 @@ class Selection:
 
     @property
     def ranking(self) -> pd.DataFrame:
-        """The fits that came through, best first, with their ``difference`` from the best."""
+        """The fits that are not degenerate, best first, with their ``difference`` from the best."""
         return self.ranked(self.criterion)
 
     def ranked(self, criterion: str) -> pd.DataFrame:
         """The same by another criterion."""
         if criterion not in CRITERIA:
             raise ValueError(f"criterion must be one of {', '.join(map(repr, CRITERIA))}, not {criterion!r}")
-        found = self.table[self.table["log_likelihood"].notna()].sort_values(criterion, kind="stable")
+        sound = self.table["log_likelihood"].notna() & ~self.table["degenerate"]
+        found = self.table[sound].sort_values(criterion, kind="stable")
         found = found.reset_index(drop=True)
         found.insert(3, "difference", found[criterion] - found[criterion].iloc[0])
         return found
 
     def top(self, n: int = 3) -> list[Fit]:
         """The best fits, so many of them."""
-        return sorted(self.fits.values(), key=lambda fit: getattr(fit, self.criterion))[:n]
+        keys = self.ranking.head(n)[["n_components", "covariance_type"]]
+        return [self.fits[key] for key in keys.itertuples(index=False, name=None)]
 
     @cached_property
     def choices(self) -> pd.DataFrame:

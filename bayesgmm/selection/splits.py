@@ -6,7 +6,7 @@ from math import pi, sqrt
 
 import numpy as np
 
-from bayesgmm.fit.starts import sphere
+from bayesgmm.fit.sphering import sphere
 from bayesgmm.kernel import Stats
 
 # A Gaussian that is cut through its middle: how far the middles of the halves lie from it, in standard deviations, and

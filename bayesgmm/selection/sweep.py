@@ -1,7 +1,7 @@
 """One mixture after another: the fits that `select` chooses from.
 
 A cell is a number of components and a family. Its climbs begin where all families of that number begin, and then where
-other families, and one component fewer, have ended: so that a larger model is not found below one that it contains.
+other cells have ended: so that a larger model is not left below one that it contains.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import numpy as np
 
 from bayesgmm.data import DataError, Table, check_components
 from bayesgmm.families import Family
-from bayesgmm.fit.climbs import Climbed, climb_from
-from bayesgmm.fit.degenerate import collapse
+from bayesgmm.fit.begin import Beginning
+from bayesgmm.fit.census import End
+from bayesgmm.fit.climbs import climb_from
+from bayesgmm.fit.degenerate import Degeneracy, diagnose_fit
 from bayesgmm.fit.em import Likelihood, Posterior, Target
+from bayesgmm.fit.hierarchy import Tree
 from bayesgmm.fit.mle import climbable
 from bayesgmm.fit.scaling import scale_prior
-from bayesgmm.fit.starts import start_statistics
+from bayesgmm.fit.starts import starts_for
 from bayesgmm.kernel import Stats, e_step
 from bayesgmm.mixture import Mixture
 from bayesgmm.priors import Prior
@@ -29,16 +32,21 @@ from bayesgmm.selection.workers import Stopped
 TOLERANCE = 1e-4
 
 
-class End(NamedTuple):
-    """Where a climb ended, and what kind of start it began at."""
+class Beginnings(NamedTuple):
+    """What the climbs of all families of K components begin at, and the prior with its constants; or why not."""
 
-    kind: str
-    climbed: Climbed
+    found: tuple[Beginning, ...]
+    prior: Prior | None
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """What became of one number of components and one family."""
+    """What became of one number of components and one family.
+
+    ``best`` is the highest end that is not degenerate; where there is none, the highest whose covariances have not
+    collapsed, and ``degenerate`` is true; None where all have, or where nothing could be tried.
+    """
 
     n_components: int
     family: Family
@@ -61,89 +69,82 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What all cells share: the rows that count and their frequencies, the moments of all of them, and a prior."""
+    """What all cells share: rows that count and their frequencies, moments of all rows, a prior, and kinds of start."""
 
     table: Table
     weights: np.ndarray | None
     whole: Stats
-    prior: object
+    prior: Prior | None
     starts: object
     seed: np.random.SeedSequence
+    tree: Tree
     stopped: Event
 
-    @property
-    def n_obs(self) -> float:
-        """N, or the sum of the case weights."""
-        return self.whole.total
-
     def begin(self, n_components: int) -> Beginnings:
-        """Where the climbs of all families of K components begin; and the prior, scaled by the data."""
+        """Where the climbs of all families of K components begin."""
         try:
             check_components(self.table, n_components)
             least = n_components * (self.table.n_features + 1)
-            if self.prior is None and self.n_obs < least:
-                raise DataError(f"{self.n_obs:g} rows are too few for {n_components} components, which need {least}")
+            if self.prior is None and self.whole.total < least:
+                raise DataError(f"{self.whole.total:g} rows are too few: {n_components} components need {least}")
             prior = self._scaled(n_components)
         except ValueError as error:
             return Beginnings((), None, str(error))
         # The same starts for a K whatever other numbers are asked for.
         rng = np.random.default_rng(np.random.SeedSequence(self.seed.entropy, spawn_key=(n_components,)))
-        begin = start_statistics(self.table.rows, n_components, self.starts, rng, self.weights, self.whole)
-        return Beginnings(tuple(("k-means++", stats) for stats in begin), prior, "")
+        found = starts_for(self.table.rows, n_components, self.starts, rng, self.weights, tree=self.tree,
+                           whole=self.whole)  # fmt: skip
+        return Beginnings(tuple(found), prior)
 
-    def _scaled(self, n_components: int):
+    def _scaled(self, n_components: int) -> Prior | None:
         if self.prior is None:
             return None
         return scale_prior(self.prior, self.table, n_components, case_weights=self.weights, missing="marginalise")
 
-    def target(self, family: Family, prior) -> Target:
-        """What a family's climbs maximise; ValueError where its M-step under the prior is not known."""
-        if prior is None:
-            return Likelihood(family, self.table.features)
-        return Posterior(family, self.table.features, climbable(prior, family))
-
     def first(self, n_components: int, family: Family, begin: Beginnings) -> Cell:
         """A cell climbed from its own starts."""
-        if begin.note:
-            return Cell(n_components, family, None, note=begin.note)
         try:
-            target = self.target(family, begin.prior)
+            if begin.note:
+                raise DataError(begin.note)
+            if begin.prior is None:
+                target = Likelihood(family, self.table.features)
+            else:
+                target = Posterior(family, self.table.features, climbable(begin.prior, family))
         except ValueError as error:
             return Cell(n_components, family, None, note=str(error))
-        return self._settled(Cell(n_components, family, target), begin.starts)
+        return self._climbed(Cell(n_components, family, target), begin.found)
 
     def again(self, cell: Cell, others: list[tuple[str, Mixture]]) -> Cell:
-        """The same cell climbed from what other cells found, too."""
-        starts = [(kind, e_step(self.table.rows, m, self.weights, pointwise=False)[1]) for kind, m in others]
-        return self._settled(cell, starts)
+        """The same cell climbed from where others have ended, too."""
+        rows, weights = self.table.rows, self.weights
+        found = [Beginning(kind, e_step(rows, m, weights, pointwise=False)[1]) for kind, m in others]
+        return self._climbed(cell, found)
 
-    def _settled(self, cell: Cell, starts) -> Cell:
-        """The cell with the ends of more climbs, and the best of all that is no degenerate mixture."""
+    def _climbed(self, cell: Cell, begin) -> Cell:
         if self.stopped.is_set():
             raise Stopped
-        found = climb_from(self.table.rows, [stats for _, stats in starts], cell.target, case_weights=self.weights,
+        found = climb_from(self.table.rows, [one.stats for one in begin], cell.target, case_weights=self.weights,
                            tolerance=TOLERANCE)  # fmt: skip
-        ends = cell.ends + tuple(End(kind, one) for (kind, _), one in zip(starts, found))
-        notes = []
-        for end in sorted((e for e in ends if e.climbed.mixture is not None), key=lambda e: -e.climbed.objective):
-            why = self._degenerate(end.climbed.mixture, cell.target)
-            if not why:
-                return replace(cell, ends=ends, best=end, note=_unconverged(end), degenerate=False)
-            notes.append(why)
-        notes += [e.climbed.note for e in ends if e.climbed.note]
-        return replace(cell, ends=ends, best=None, note=notes[0], degenerate=True)
+        ends = (End(one.kind, c.mixture, c.objective, c.log_likelihood, c.n_iter, c.converged, c.note)
+                for one, c in zip(begin, found, strict=True))  # fmt: skip
+        return self._settled(replace(cell, ends=(*cell.ends, *ends)))
 
-    def _degenerate(self, mixture: Mixture, target: Target) -> str:
-        return collapse(mixture, self.whole) if isinstance(target, Likelihood) else ""
+    def _settled(self, cell: Cell) -> Cell:
+        """The best of a cell's ends: from the highest down, the first that is not degenerate."""
+        ends, spare = list(cell.ends), None
+        for i in sorted((i for i, e in enumerate(ends) if e.mixture is not None), key=lambda i: -ends[i].objective):
+            wrong = ends[i].degeneracy or self.diagnose(ends[i].mixture, cell.target)
+            if wrong is None:
+                note = "" if ends[i].converged else f"not converged after {ends[i].n_iter} steps"
+                return replace(cell, ends=tuple(ends), best=ends[i], note=note, degenerate=False)
+            ends[i] = ends[i]._replace(degeneracy=wrong, note=wrong.text)
+            if spare is None and not wrong.collapsed:
+                spare = ends[i]
+        note = spare.note if spare else next((end.note for end in ends if end.degeneracy), ends[0].note)
+        return replace(cell, ends=tuple(ends), best=spare, note=note, degenerate=True)
 
-
-class Beginnings(NamedTuple):
-    """Named statistics that climbs begin at, the prior with its constants; or why there is no such fit."""
-
-    starts: tuple[tuple[str, Stats], ...]
-    prior: Prior | None
-    note: str
-
-
-def _unconverged(end: End) -> str:
-    return "" if end.climbed.converged else f"not converged after {end.climbed.n_iter} steps"
+    def diagnose(self, mixture: Mixture, target: Target) -> Degeneracy | None:
+        """What is wrong with a maximum of the likelihood; under a prior nothing is."""
+        if not isinstance(target, Likelihood):
+            return None
+        return diagnose_fit(mixture, self.table.rows, self.weights, whole=self.whole)

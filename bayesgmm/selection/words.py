@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 #: Criteria that choose, and what they are called; of each, lower is better.
 CRITERIA = {"bic": "BIC", "icl": "ICL", "aic": "AIC"}
 # How much a difference of BIC says, after Kass & Raftery (1995): it is twice a log Bayes factor, roughly.
@@ -15,7 +13,7 @@ _DECIMALS = {"difference": 1, "log_likelihood": 2, "n_parameters": 0, "n_compone
 
 def paragraphs(selection) -> list[str]:
     """What was tried, and what to make of the result; the table of the best stands between the first and the others."""
-    said = [_apart(selection), _agreement(selection), selection.merging.text, _reached(selection.best)]
+    said = [_apart(selection), _agreement(selection), selection.merging.text]
     return [_tried(selection), *said, *_doubts(selection)]
 
 
@@ -49,11 +47,12 @@ def name_of(row) -> str:
 def _tried(selection) -> str:
     t = selection.table
     numbers, families = sorted(set(t["n_components"])), t["covariance_type"].nunique()
-    through, degenerate = int(t["log_likelihood"].notna().sum()), int(t["degenerate"].sum())
+    degenerate = int(t["degenerate"].sum())
+    through = int((t["log_likelihood"].notna() & ~t["degenerate"]).sum())
     of = f"{numbers[0]} to {numbers[-1]} components" if len(numbers) > 1 else f"K = {numbers[0]}"
     line = (f"Selection by {CRITERIA[selection.criterion]} (lower is better): {of}, "
             f"{families} famil{'y' if families == 1 else 'ies'}, N = {selection.n_obs:g}. "
-            f"{through} of {len(t)} fits came through")  # fmt: skip
+            f"{through} of {len(t)} fits are sound")  # fmt: skip
     if degenerate:
         line += f"; {degenerate} ended degenerate"
     if (rest := len(t) - through - degenerate) > 0:
@@ -81,18 +80,16 @@ def _agreement(selection) -> str:
             f"BIC of {name_of(bic)}, and {own:.1f} to that of its own choice.")  # fmt: skip
 
 
-def _reached(fit) -> str:
-    best = max((s.objective for s in fit.starts if s.note == ""), default=np.nan)
-    hits = sum(abs(s.objective - best) < 1e-3 for s in fit.starts)
-    if hits == 1 and len(fit.starts) > 1:
-        return (f"Only one of {len(fit.starts)} climbs reached the best fit: there may be better ones; try more "
-                "starts, or another seed.")  # fmt: skip
-    return f"{hits} of {len(fit.starts)} climbs reached the best fit."
-
-
 def _doubts(selection) -> list[str]:
     """Why the best fit is to be looked at twice."""
     fit, said = selection.best, []
+    here = next((mode for mode in fit.census if mode.mixture is fit.mixture), None)
+    if here is not None:
+        said.append(f"{here.n_starts} of {len(fit.starts)} climbs reached the best fit.")
+        if here.doubt:
+            said.append(f"It is {here.doubt}.")
+        elif here.n_starts == 1 < len(fit.starts):
+            said.append("One alone is few: there may be better ones, so try more starts.")
     if not fit.converged:
         said.append("The best fit has not converged.")
     tried = selection.table["n_components"].max()
