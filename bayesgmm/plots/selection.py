@@ -31,7 +31,8 @@ _TICKS = (0, 2, 6, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 
 def plot_selection(selection, *, criterion=None, ax=None):
     """Draw how far every number of components, in every family, is above the best by a criterion.
 
-    A line is a family; it has a gap where a fit is degenerate or could not be tried. Differences up to 10 are drawn to
+    A line is a family. It has a gap where a fit collapsed or could not be tried; a hollow marker is one that has a
+    component with hardly any rows, and is not chosen. Differences up to 10 are drawn to
     scale, larger ones by their logarithm, so that both the best and the worst can be read; of BIC, below 2 is hardly
     worth a mention, and above 10 very strong evidence (Kass & Raftery 1995). The best has a ring.
 
@@ -62,11 +63,16 @@ def plot_selection(selection, *, criterion=None, ax=None):
     best, table, own = selection.ranked(criterion).iloc[0], selection.table, ax is None
     ax = new_axes((6.8, 4.6))[0, 0] if own else ax
     codes = [code for code in _GROUP_OF if code in set(table["covariance_type"])]
-    above = {code: _above(table, code, criterion, best[criterion]) for code in codes}
+    rows = {code: table[table["covariance_type"] == code].set_index("n_components").sort_index() for code in codes}
+    above = {code: some[criterion] - best[criterion] for code, some in rows.items()}
     _scale(ax, above, table["n_components"])
     for code, values in above.items():
         _, colour, marker = _GROUP_OF[code]
-        ax.plot(values.index, values, color=colour, marker=marker, ms=4.0, lw=1.0, mec="white", mew=0.5, zorder=3)
+        few = rows[code]["degenerate"]
+        look = {"color": colour, "marker": marker, "ms": 4.0}
+        ax.plot(values.index, values.mask(few), lw=1.0, mec="white", mew=0.5, zorder=3, **look)
+        if (few & values.notna()).any():
+            ax.plot(values[few].index, values[few], lw=0, mfc="white", mew=0.8, zorder=2, **look)
     ax.plot(best["n_components"], 0.0, "o", ms=12, mfc="none", mec=INK, mew=1.4, zorder=4, clip_on=False)
     ax.set(xlabel="components", ylabel=f"{CRITERIA[criterion]} above the best")
     ax.set_title(f"best by {CRITERIA[criterion]}: {name_of(best)}")
@@ -78,21 +84,15 @@ def plot_selection(selection, *, criterion=None, ax=None):
     return ax
 
 
-def _above(table, code: str, criterion: str, best: float):
-    """A family's criterion by number of components, less the best; NaN where there is no fit."""
-    rows = table[table["covariance_type"] == code].set_index("n_components").sort_index()
-    return rows[criterion] - best
-
-
 def _scale(ax, above: dict, numbers) -> None:
-    highest = np.nanmax([np.nanmax(values) if values.notna().any() else 0.0 for values in above.values()])
-    top = max(1.15 * highest, _TO_SCALE)
+    values = np.concatenate([some.dropna() for some in above.values()])
+    top, bottom = max(1.15 * values.max(), _TO_SCALE), min(1.15 * values.min(), -0.5)
     # One decade is drawn as high as what is drawn to scale.
     ax.set_yscale("symlog", linthresh=_TO_SCALE, linscale=1.0)
     ax.yaxis.set_major_locator(FixedLocator(_ticks(top, inches(ax)[1])))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
-    ax.set_ylim(-0.5, top)
+    ax.set_ylim(bottom, top)
     ax.set_xlim(numbers.min() - 0.3, numbers.max() + 0.3)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
     for value in (2, 6, 10):
@@ -107,7 +107,7 @@ def _ticks(top: float, height: float) -> list[int]:
 
 def _name_lines(ax, above: dict) -> None:
     """Every line's name beside its last point, none over another."""
-    last = {code: values.dropna() for code, values in above.items()}
+    last = {code: values.dropna() for code, values in above.items()}  # a hollow marker has a name as well
     last = {code: (values.index[-1], values.iloc[-1]) for code, values in last.items() if len(values)}
     to_axes = ax.transScale + ax.transLimits
     ends = {code: to_axes.transform(place) for code, place in last.items()}

@@ -21,7 +21,6 @@ from bayesgmm.fit.moments import moments
 from bayesgmm.fit.result import Fit
 from bayesgmm.fit.scaling import counted
 from bayesgmm.fit.starts import start_statistics
-from bayesgmm.fit.uncertainty import proper
 from bayesgmm.fit.wanted import at_least_one
 from bayesgmm.kernel import Stats, e_step
 from bayesgmm.mixture import Mixture
@@ -46,11 +45,11 @@ class Tested:
     fit : Fit
         Of K components.
     statistic : float
-        2 (log L of K + 1 − log L of K); NaN where every fit of K + 1 was degenerate.
+        2 (log L of K + 1 − log L of K); NaN where every fit of K + 1 collapsed.
     replicates : ndarray (B,)
         The same of samples from the fit, where there is one.
     left_out : int
-        Samples in which every fit of K or of K + 1 was degenerate.
+        Samples in which every fit of K or of K + 1 collapsed.
     """
 
     fit: Fit
@@ -113,9 +112,9 @@ class LikelihoodRatioTest:
         elif np.isfinite(last.statistic):
             said = [f"{what} cannot be rejected at level {self.level:g} (p = {p:.3f}), fewer can."]
         else:
-            said = [f"{what}: with one more every fit is degenerate, and there is nothing to test."]
+            said = [f"{what}: with one more every fit collapses, and there is nothing to test."]
         if out := sum(test.left_out for test in self.tests):
-            said.append(f"{out} samples had degenerate fits alone, and are left out.")
+            said.append(f"{out} samples had fits alone that collapsed, and are left out.")
         if self.incomplete:
             said.append("The last test was interrupted, and is incomplete.")
         return " ".join(said)
@@ -192,7 +191,9 @@ def bootstrap_lrt(x, n_components=range(1, 10), *, covariance_type="full", repli
     (2, 122.1, 0.02)
     """
     table, weights = counted(as_table(x, fitting=True, keep=True, missing=missing), case_weights)
-    numbers, n, level = numbers_of(n_components), at_least_one(replicates, "replicates"), proper(level)
+    numbers, n = numbers_of(n_components), at_least_one(replicates, "replicates")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, not {level!r}: 0.05 rejects wrongly in 5 % of tests")
     ladder = _Ladder(table.features, family_of(covariance_type), at_least_one(starts, "starts"), Event())
     seeds, tests, complete = np.random.SeedSequence(seed).spawn(len(numbers)), [], True
     for k, of in zip(numbers, seeds):
@@ -233,7 +234,7 @@ class _Ladder:
         return self.statistic(rows, None, fit.mixture, rng)
 
     def statistic(self, rows, weights, near: Mixture, rng) -> float:
-        """2 (log L of K + 1 − log L of K), both the best that is not degenerate; K is begun at a mixture, too."""
+        """2 (log L of K + 1 − log L of K), of the ends that `fit_mle` would take; K is begun at a mixture, too."""
         whole = moments(rows, weights)
         k, stats = near.n_components, e_step(rows, near, weights, pointwise=False)[1]
         fewer = self._best(rows, weights, whole, k, [stats], rng)
@@ -249,4 +250,10 @@ class _Ladder:
         target = Likelihood(self.family, self.features)
         ends = climb_from(rows, begin, target, case_weights=weights, tolerance=_TOLERANCE)
         ends = sorted((end for end in ends if end.mixture is not None), key=lambda end: -end.log_likelihood)
-        return next((end for end in ends if diagnose_fit(end.mixture, rows, weights, whole=whole) is None), None)
+        spare = None
+        for end in ends:
+            wrong = diagnose_fit(end.mixture, rows, weights, whole=whole)
+            if wrong is None:
+                return end
+            spare = end if spare is None and not wrong.collapsed else spare
+        return spare

@@ -15,6 +15,7 @@ import numpy as np
 from bayesgmm.data import DataError, Table, check_components
 from bayesgmm.families import Family
 from bayesgmm.fit.begin import Beginning
+from bayesgmm.fit.best import before_the_collapse
 from bayesgmm.fit.census import End
 from bayesgmm.fit.climbs import climb_from
 from bayesgmm.fit.degenerate import Degeneracy, diagnose_fit
@@ -55,6 +56,7 @@ class Cell:
     best: End | None = None
     note: str = ""
     degenerate: bool = False
+    lost: Beginning | None = None  # what the first climb that broke off began at
 
     @property
     def key(self) -> tuple[int, str]:
@@ -125,9 +127,10 @@ class Problem:
             raise Stopped
         found = climb_from(self.table.rows, [one.stats for one in begin], cell.target, case_weights=self.weights,
                            tolerance=TOLERANCE)  # fmt: skip
+        lost = next((one for one, c in zip(begin, found) if c.mixture is None), None)
         ends = (End(one.kind, c.mixture, c.objective, c.log_likelihood, c.n_iter, c.converged, c.note)
                 for one, c in zip(begin, found, strict=True))  # fmt: skip
-        return self._settled(replace(cell, ends=(*cell.ends, *ends)))
+        return self._settled(replace(cell, ends=(*cell.ends, *ends), lost=cell.lost or lost))
 
     def _settled(self, cell: Cell) -> Cell:
         """The best of a cell's ends: from the highest down, the first that is not degenerate."""
@@ -140,8 +143,13 @@ class Problem:
             ends[i] = ends[i]._replace(degeneracy=wrong, note=wrong.text)
             if spare is None and not wrong.collapsed:
                 spare = ends[i]
-        note = spare.note if spare else next((end.note for end in ends if end.degeneracy), ends[0].note)
+        note = spare.note if spare else next((end.note for end in ends if end.degeneracy), "") or self._lost(cell)
         return replace(cell, ends=tuple(ends), best=spare, note=note, degenerate=True)
+
+    def _lost(self, cell: Cell) -> str:
+        """Why a cell has no end at all: what its first climb looked like before it broke off."""
+        why = before_the_collapse(self.table, cell.target, cell.lost, self.weights, self.whole)
+        return why.text if why else cell.ends[0].note
 
     def diagnose(self, mixture: Mixture, target: Target) -> Degeneracy | None:
         """What is wrong with a maximum of the likelihood; under a prior nothing is."""

@@ -10,7 +10,7 @@ from bayesgmm import plots
 from bayesgmm.draws.mixtures import from_arrays
 from bayesgmm.plots.style import figure_of
 
-from .conftest import made_up
+from .conftest import clusters_of_two, made_up, swept
 
 pytestmark = pytest.mark.usefixtures("labels_that_hold")
 picture = pytest.mark.mpl_image_compare(style="default", savefig_kwargs={"dpi": 45, "metadata": {"Software": None}})
@@ -120,3 +120,14 @@ def test_small_axes_of_others():
         plots.plot_density(draws, ax=row[1])
         plots.plot_membership(draws, kind=("bars", "heatmap")[d - 1], ax=row[2])
     return figure
+
+
+@pytest.mark.parametrize("d", [1, 2])
+@picture
+def test_selection(d):
+    return figure_of(plots.plot_selection(swept(d)))
+
+
+@picture
+def test_merging():
+    return figure_of(plots.plot_merging(clusters_of_two()))
