@@ -61,6 +61,9 @@ PATTERNS = Routine("patterns", 24, "bayesgmm.kernel.patterns", ("kernel/patterns
 REPEAT = Routine("repeat", 16, "bayesgmm.kernel.repeat", ("kernel/repeat.py",), (WALK["dd"],))
 #: EM over the same rows, or others, once after another.
 CLIMB = Routine("climb", 16, "bayesgmm.kernel.climb", ("kernel/climb.py",), (WALK["dd"],))
+_MSTEP = tuple(f"kernel/{name}.py" for name in "compiler options rotations shapes structure triangles views".split())
+#: The M-step of any covariance family.
+MSTEP = Routine("mstep", 9, "bayesgmm.kernel.structure", _MSTEP)
 _LABELS = tuple(f"kernel/{name}.py" for name in ("compiler", "labels", "options", "views"))
 #: What labels are matched with: sums over rows, sums over draws, optimal assignments.
 LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _LABELS)
@@ -68,7 +71,7 @@ LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _
 #: Clusters of rows merged two by two.
 _TREES = tuple(f"kernel/{name}.py" for name in ("agglomerate", "compiler", "options", "views"))
 AGGLOMERATE = Routine("agglomerate", 11, "bayesgmm.kernel.agglomerate", _TREES)
-KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, AGGLOMERATE, *LABELS.values())
+KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, AGGLOMERATE, MSTEP, *LABELS.values())
 
 
 @cache
