@@ -9,7 +9,7 @@ from threading import Event
 import numpy as np
 
 from bayesgmm.data import DataError, as_table
-from bayesgmm.families import FAMILIES, Family
+from bayesgmm.families import FAMILIES, UNIVARIATE, Family, univariate
 from bayesgmm.families import family as family_of
 from bayesgmm.fit.degenerate import DegenerateFit
 from bayesgmm.fit.hierarchy import hierarchy
@@ -161,13 +161,15 @@ def numbers_of(n_components) -> list[int]:
 
 def _families(covariance_types, n_features: int) -> list[Family]:
     """The families asked for, each once, in their own order."""
+    known = FAMILIES if n_features > 1 else UNIVARIATE
     if isinstance(covariance_types, str) and covariance_types == "all":
-        return list(FAMILIES)
+        return list(known)
     one = isinstance(covariance_types, str) or not isinstance(covariance_types, Iterable)
-    asked = [family_of(name) for name in ([covariance_types] if one else covariance_types)]
+    names = [covariance_types] if one else covariance_types
+    asked = {univariate(name) if n_features == 1 else family_of(name, n_features) for name in names}
     if not asked:
-        raise ValueError("covariance_types is empty: give 'all', or the families to try")
-    return list(dict.fromkeys(asked))
+        raise DataError("covariance_types is empty: give 'all', or the families to try")
+    return [kind for kind in known if kind in asked]
 
 
 def _nothing(cells: list[Cell]) -> ValueError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesgmm.families import family
+from bayesgmm.families import family, univariate
 from bayesgmm.fit.result import Fit
 from bayesgmm.selection.merging import Merging
 from bayesgmm.selection.sweep import Cell
@@ -66,7 +66,8 @@ class Selection:
         KeyError
             If there is none; the message says why.
         """
-        key = n_components, family(covariance_type).code
+        one = "E" in set(self.table["covariance_type"]) or "V" in set(self.table["covariance_type"])
+        key = n_components, (univariate if one else family)(covariance_type).code
         if key in self.fits:
             return self.fits[key]
         t = self.table
