@@ -18,7 +18,7 @@ from bayesgmm.mixture import Mixture
 #: What a tree may be grown by, in the order in which starts use them.
 CRITERIA = ("VVV", "EII", "VII")
 # Rows that a tree is made of, at most and at least, and arithmetic for one.
-_MOST, _LEAST, _WORK = 2000, 300, 3e8
+_MOST, _LEAST, _WORK = 2000, 300, 1e10
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,9 +46,9 @@ def fit_mle(
         Maximise the posterior density of (π, μ, Σ) instead; equals ``fit_map`` of the story with this prior. One
         whose M-step has a closed form: "conjugate", "independent", or "hierarchical" with C₀ at its prior mean.
     starts : int, str, mapping, array, Mixture, Fit or list
-        Climbs begun. A number: about a third of them (at most three) by `hierarchy`, a fifth from rows at random, the
-        others by k-means++ on sphered rows. Names with counts, as ``{"hierarchy": 1, "kmeans++": 9, "random": 2}``;
-        a name alone is one start. Or your own: a label 0 … K − 1 a row, responsibilities (N, K), a Mixture, a Fit. Or
+        Climbs begun. A number: about a third of them (at most three) from groups of a tree (`fit.hierarchy`), and of
+        the others half by k-means++ on sphered rows, half from rows at random. Names with counts, as
+        ``{"hierarchy": 1, "kmeans++": 9, "random": 2}``; a name alone is one start. Or your own: a label 0 … K − 1 a row, responsibilities (N, K), a Mixture, a Fit. Or
         a list of any of these.
     case_weights : array (N,), optional
         Non-negative frequencies: a weight of 2 counts a row twice.

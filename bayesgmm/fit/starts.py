@@ -42,9 +42,10 @@ def _lloyd(y, seeds, weights):
     for _ in range(_LLOYD_STEPS):
         distance = (seeds**2).sum(axis=1) - 2 * y @ seeds.T
         labels = distance.argmin(axis=1)
-        r = np.eye(len(seeds))[labels] * weights[:, None]
-        counts = r.sum(axis=0)
-        seeds = np.where(counts[:, None] > 0, r.T @ y / np.maximum(counts, 1e-300)[:, None], seeds)
+        r = np.eye(len(seeds))[labels]
+        counts = weights @ r
+        sums = (r * weights[:, None]).T @ y
+        seeds = np.where(counts[:, None] > 0, sums / np.where(counts > 0, counts, 1.0)[:, None], seeds)
     return r
 
 

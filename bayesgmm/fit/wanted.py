@@ -11,7 +11,8 @@ from bayesgmm.mixture import Mixture
 
 #: Names of starts.
 NAMES = ("hierarchy", "kmeans++", "random")
-_SUMS = 1e-6
+# Ways to grow a tree, and how far a row of responsibilities may be from one.
+_TREES, _SUMS = 3, 1e-6
 
 
 class Wanted(NamedTuple):
@@ -29,7 +30,7 @@ class Wanted(NamedTuple):
 def wanted(starts, n_components: int, n_obs: int, n_features: int) -> tuple[Wanted, ...]:
     """Read ``starts=``.
 
-    An int n means about a third by hierarchy, at most three, a fifth at random, and the others by k-means++.
+    An int n means about a third by hierarchy, at most three, and of the others half by k-means++, half at random.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def wanted(starts, n_components: int, n_obs: int, n_features: int) -> tuple[Want
     Examples
     --------
     >>> [(w.name, w.count) for w in wanted(10, 2, 100, 3)]
-    [('hierarchy', 3), ('kmeans++', 5), ('random', 2)]
+    [('hierarchy', 3), ('kmeans++', 3), ('random', 4)]
     >>> [(w.name, w.count) for w in wanted(["hierarchy", {"kmeans++": 4}, [0, 0, 1]], 2, 3, 1)]
     [('hierarchy', 1), ('kmeans++', 4), ('labels', 1)]
     """
@@ -72,8 +73,8 @@ def _read(starts, k, n, d):
 
 
 def _mixed(n: int) -> list[Wanted]:
-    trees, random = min(3, -(-n // 3)), n // 5
-    counts = (trees, n - trees - random, random)
+    trees = min(_TREES, -(-n // 3))
+    counts = (trees, (n - trees) // 2, -(-(n - trees) // 2))
     return [Wanted(name, count) for name, count in zip(NAMES, counts, strict=True) if count]
 
 
@@ -83,14 +84,17 @@ def _named(counts):
             raise ValueError(f"starts names {name!r}, which is not known; use {', '.join(map(repr, NAMES))}")
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
             raise ValueError(f"starts={{{name!r}: {count!r}}}: give a whole number of starts")
+        if name == NAMES[0] and count > _TREES:
+            raise ValueError(f"starts asks for {count} starts by hierarchy, but there are {_TREES}; ask for others")
     return [Wanted(name, int(count)) for name, count in counts.items() if count]
 
 
 def _is_list_of_starts(value) -> bool:
-    return isinstance(value, list | tuple) and not all(
+    """Whether a list holds starts, rather than labels or rows of responsibilities."""
+    return isinstance(value, list | tuple) and (not value or not all(
         isinstance(one, int | float | np.number) or (isinstance(one, list | tuple) and not _is_list_of_starts(one))
         for one in value
-    )
+    ))
 
 
 def _of_mixture(mixture, k, d) -> Wanted:
