@@ -10,10 +10,13 @@ from bayesgmm.kernel import Stats
 
 
 class Beginning(NamedTuple):
-    """Statistics whose M-step is the first mixture of a climb, and what found them."""
+    """Statistics whose M-step is the first mixture of a climb, and what found them.
+
+    None stands for those that can be found only once other climbs have ended.
+    """
 
     kind: str
-    stats: Stats
+    stats: Stats | None
 
 
 def shrunk(stats: Stats) -> Stats:

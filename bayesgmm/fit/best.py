@@ -12,12 +12,15 @@ from bayesgmm.fit.census import End, gather
 from bayesgmm.fit.degenerate import Degeneracy, diagnose_fit, explain, thinnest
 from bayesgmm.fit.em import Likelihood, Posterior, Target, climb, em
 from bayesgmm.fit.moments import moments
+from bayesgmm.fit.moves import exchanges, promising
 from bayesgmm.fit.result import Fit, Start
 from bayesgmm.kernel import Incomplete, Stats, e_step
 from bayesgmm.mixture import Mixture
 
 # Rows whose responsibilities are held at once.
 _CHUNK = 1 << 16
+# A new best mode lies higher by more than this; moves from one mode that are kept.
+LEAST_RISE, _MOST_MOVES = 1e-3, 10
 
 
 def best_climb(
@@ -25,15 +28,41 @@ def best_climb(
 ) -> Fit:
     """Climb from each beginning, and make a `Fit` of the best that is not degenerate.
 
+    A beginning without statistics is one that is made when its turn comes: by moves from the best end so far.
+
     Whether a maximum of a likelihood is, the `moments` of all rows tell. One that has not collapsed, but where hardly
     any rows stand behind a component, is taken only if there is no other; `Fit.degeneracy` then says so.
     """
     whole, ends, lost = whole or moments(table.rows, case_weights), [], None
+    moves = _Moves(table.rows, target, case_weights, whole)
     for one in begin:
+        if one.stats is None and (one := moves.of(ends)) is None:
+            continue
         ends.append(_end(table, target, one, case_weights, whole))
         if lost is None and ends[-1].mixture is None:
             lost = one
     return chosen(table, target, ends, lost, case_weights, whole)
+
+
+class _Moves:
+    """Beginnings made from the best end so far, the most promising first."""
+
+    def __init__(self, x, target, case_weights, whole):
+        self.rows, self.target, self.whole = (x, case_weights), target, whole
+        self.best, self.left = None, []
+
+    def of(self, ends: list[End]) -> Beginning | None:
+        """What to begin from next; None if there is nothing."""
+        sound = [e for e in ends if e.mixture is not None and e.degeneracy is None]
+        best = max(sound, key=lambda e: e.objective, default=None)
+        if best is None:
+            return None
+        if self.best is None or best.objective > self.best.objective + LEAST_RISE:
+            x, weights = self.rows
+            begin = exchanges(x, best.mixture, weights, whole=self.whole)
+            self.left = promising(x, self.target, begin, weights, whole=self.whole, most=_MOST_MOVES)
+            self.best = best
+        return self.left.pop(0) if self.left else None
 
 
 def _end(table, target, begin, case_weights, whole) -> End:

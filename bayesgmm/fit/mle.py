@@ -46,10 +46,11 @@ def fit_mle(
         Maximise the posterior density of (π, μ, Σ) instead; equals ``fit_map`` of the story with this prior. One
         whose M-step has a closed form: "conjugate", "independent", or "hierarchical" with C₀ at its prior mean.
     starts : int, str, mapping, array, Mixture, Fit or list
-        Climbs begun. A number: about a third of them (at most three) from groups of a tree (`fit.hierarchy`), and of
-        the others half by k-means++ on sphered rows, half from rows at random. Names with counts, as
-        ``{"hierarchy": 1, "kmeans++": 9, "random": 2}``; a name alone is one start. Or your own: a label 0 … K − 1 a row, responsibilities (N, K), a Mixture, a Fit. Or
-        a list of any of these.
+        Climbs begun. A number: about a third of them (at most three) from groups of a tree (`fit.hierarchy`); every
+        fifth by a move from the best mode of the others, two components merged and another split, where K > 2; and of
+        the rest half by k-means++ on sphered rows, half from rows at random. Names with counts, as
+        ``{"hierarchy": 1, "kmeans++": 9, "random": 2, "split-merge": 4}``; a name alone is one start. Or your own: a
+        label 0 … K − 1 a row, responsibilities (N, K), a Mixture, a Fit. Or a list of any of these.
     case_weights : array (N,), optional
         Non-negative frequencies: a weight of 2 counts a row twice.
     missing : {"raise", "marginalise"}
@@ -98,7 +99,7 @@ def fit_mle(
         target = Posterior(family, table.features, climbable(scaled, family))
     # Over rows with missing cells the moments are a climb of their own: once is enough.
     whole = moments(table.rows, weights) if prior is None or isinstance(table.rows, Incomplete) else None
-    begin = starts_for(table.rows, n_components, asked, seed, weights, whole=whole)
+    begin = starts_for(table.rows, n_components, asked, seed, weights, whole=whole, moves=True)
     return best_climb(table, target, track(begin, how_many(asked), "EM", progress), weights, whole)
 
 

@@ -48,7 +48,7 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     model : pymc.Model
         A story: one observed `MarginalGaussianMixture`.
     starts : int, str, mapping, array, Mixture, Fit or list
-        Climbs begun, as in `fit_mle`.
+        Climbs begun, as in `fit_mle`; those by split and merge only where EM climbs.
     seed : int, optional
         For the starts.
     progress : bool
@@ -85,10 +85,11 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     from bayesgmm.ppl.observed import observed_mixture
 
     observed, known = observed_mixture(model), declaration(model)
-    asked = wanted(starts, observed.n_components, *observed.rows.shape)
-    begin = starts_for(observed.rows, observed.n_components, asked, seed, observed.case_weights)
-    begin = track(begin, how_many(asked), "MAP", progress)
     prior = known.prior.with_mode(known.family) if known is not None else None
+    asked = wanted(starts, observed.n_components, *observed.rows.shape)
+    begin = starts_for(observed.rows, observed.n_components, asked, seed, observed.case_weights,
+                       moves=hasattr(prior, "mode"))  # fmt: skip
+    begin = track(begin, how_many(asked), "MAP", progress)
     if not hasattr(prior, "mode"):
         return _climb_any(model, begin)
     features = tuple(map(str, model.coords["feature"]))

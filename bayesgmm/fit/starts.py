@@ -12,7 +12,7 @@ from bayesgmm.fit.degenerate import THINNEST, thinnest
 from bayesgmm.fit.hierarchy import CRITERIA, Tree, hierarchy
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.sphering import sphered
-from bayesgmm.fit.wanted import wanted
+from bayesgmm.fit.wanted import HIERARCHY, MOVES, wanted
 from bayesgmm.kernel import Incomplete, Stats, e_step
 from bayesgmm.kernel.conditional import complete
 from bayesgmm.mixture import Mixture
@@ -20,7 +20,7 @@ from bayesgmm.mixture import Mixture
 # Rows that a start looks at: more would cost more than the climb saves.
 SAMPLE = 20_000
 _LLOYD_STEPS = 5
-HIERARCHY, QUANTILES = "hierarchy", "quantiles"
+QUANTILES = "quantiles"
 
 
 def kmeans_plus_plus(y: np.ndarray, n_components: int, rng: np.random.Generator, weights=None) -> np.ndarray:
@@ -50,7 +50,7 @@ def _lloyd(y, seeds, weights):
 
 
 def starts_for(x, n_components: int, starts, rng, case_weights=None, *, tree: Tree | None = None,
-               whole: Stats | None = None) -> Iterator[Beginning]:  # fmt: skip
+               whole: Stats | None = None, moves: bool = False) -> Iterator[Beginning]:  # fmt: skip
     """What climbs begin from, one after the other, on the scale of all rows.
 
     Laws: what is yielded moves with the rows under any linear map of them, and a seed fixes it.
@@ -70,6 +70,8 @@ def starts_for(x, n_components: int, starts, rng, case_weights=None, *, tree: Tr
         The rows' `hierarchy`, where it is already there: one serves all K.
     whole : Stats, optional
         The rows' `moments`, if known.
+    moves : bool
+        Yield a `Beginning` without statistics for each start by split and merge; otherwise nothing.
     """
     asked, rng = wanted(starts, n_components, *x.shape), np.random.default_rng(rng)
     rows = _filled(x, case_weights, whole)
@@ -81,6 +83,8 @@ def starts_for(x, n_components: int, starts, rng, case_weights=None, *, tree: Tr
         elif one.name == HIERARCHY:
             tree = tree or hierarchy(rows, case_weights)
             yield from (_cut(tree, n_components, criterion) for criterion in _criteria(rows)[: one.count])
+        elif one.name == MOVES:
+            yield from [Beginning(MOVES, None)] * (one.count if moves else 0)
         else:
             sample = sample or _Sample.of(rows, weights, rng)
             yield from (_DRAWN[one.name](sample, n_components, rng) for _ in range(one.count))

@@ -9,8 +9,9 @@ import numpy as np
 
 from bayesgmm.mixture import Mixture
 
-#: Names of starts.
-NAMES = ("hierarchy", "kmeans++", "random")
+#: Names of starts; the last are made from the best end of the others, and need three components.
+NAMES = ("hierarchy", "kmeans++", "random", "split-merge")
+HIERARCHY, MOVES = NAMES[0], NAMES[3]
 # Ways to grow a tree, and how far a row of responsibilities may be from one.
 _TREES, _SUMS = 3, 1e-6
 
@@ -30,7 +31,8 @@ class Wanted(NamedTuple):
 def wanted(starts, n_components: int, n_obs: int, n_features: int) -> tuple[Wanted, ...]:
     """Read ``starts=``.
 
-    An int n means about a third by hierarchy, at most three, and of the others half by k-means++, half at random.
+    An int n means about a third by hierarchy, at most three; every fifth by split and merge, where K > 2; and of the
+    others half by k-means++, half at random.
 
     Raises
     ------
@@ -41,6 +43,8 @@ def wanted(starts, n_components: int, n_obs: int, n_features: int) -> tuple[Want
     --------
     >>> [(w.name, w.count) for w in wanted(10, 2, 100, 3)]
     [('hierarchy', 3), ('kmeans++', 3), ('random', 4)]
+    >>> [w.count for w in wanted(10, 3, 100, 3)]
+    [3, 2, 3, 2]
     >>> [(w.name, w.count) for w in wanted(["hierarchy", {"kmeans++": 4}, [0, 0, 1]], 2, 3, 1)]
     [('hierarchy', 1), ('kmeans++', 4), ('labels', 1)]
     """
@@ -63,7 +67,7 @@ def _read(starts, k, n, d):
     if isinstance(starts, Mapping):
         return _named(starts)
     if isinstance(starts, int | np.integer | float):
-        return _mixed(at_least_one(starts, "starts"))
+        return _mixed(at_least_one(starts, "starts"), k)
     mixture = getattr(starts, "mixture", starts)
     if isinstance(mixture, Mixture):
         return [_of_mixture(mixture, k, d)]
@@ -72,9 +76,10 @@ def _read(starts, k, n, d):
     return [_of_array(starts, k, n)]
 
 
-def _mixed(n: int) -> list[Wanted]:
-    trees = min(_TREES, -(-n // 3))
-    counts = (trees, (n - trees) // 2, -(-(n - trees) // 2))
+def _mixed(n: int, k: int) -> list[Wanted]:
+    trees, moves = min(_TREES, -(-n // 3)), n // 5 if k > 2 else 0
+    rest = n - trees - moves
+    counts = (trees, rest // 2, -(-rest // 2), moves)
     return [Wanted(name, count) for name, count in zip(NAMES, counts, strict=True) if count]
 
 
@@ -84,7 +89,7 @@ def _named(counts):
             raise ValueError(f"starts names {name!r}, which is not known; use {', '.join(map(repr, NAMES))}")
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
             raise ValueError(f"starts={{{name!r}: {count!r}}}: give a whole number of starts")
-        if name == NAMES[0] and count > _TREES:
+        if name == HIERARCHY and count > _TREES:
             raise ValueError(f"starts asks for {count} starts by hierarchy, but there are {_TREES}; ask for others")
     return [Wanted(name, int(count)) for name, count in counts.items() if count]
 
