@@ -97,8 +97,8 @@ def _quality(quick: bool) -> list[Table]:
                  if (cell["excluded"] or cell["higher"] < -0.01) and not cell["theirs degenerate"]]  # fmt: skip
     note = (
         "Cells are those with a value in mclust's table at an EM tolerance of 1e-10. Compared are those in which "
-        "neither mixture is degenerate; as high is a log-likelihood no more than 0.01 below. Excluded are our degenerate "
-        "ones."
+        "neither mixture is degenerate; as high is a log-likelihood no more than 0.01 below. Excluded are cells in "
+        "which ours is degenerate."
     )
     listed = [{"data": c["data"], "family": c["family"], "K": c["K"],
                "log-likelihood, ours less theirs": None if c["excluded"] else c["higher"],

@@ -18,6 +18,7 @@ from bayesgmm.fit.degenerate import diagnose_fit
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.mle import fit_mle
 from bayesgmm.fit.moments import moments
+from bayesgmm.fit.moves import splits
 from bayesgmm.fit.result import Fit
 from bayesgmm.fit.scaling import counted
 from bayesgmm.fit.starts import start_statistics
@@ -26,7 +27,6 @@ from bayesgmm.kernel import Stats, e_step
 from bayesgmm.mixture import Mixture
 from bayesgmm.resampling.refits import simulated
 from bayesgmm.selection.select import numbers_of
-from bayesgmm.selection.splits import splits
 from bayesgmm.selection.workers import Stopped, over_threads
 
 if TYPE_CHECKING:
@@ -240,8 +240,8 @@ class _Ladder:
         fewer = self._best(rows, weights, whole, k, [stats], rng)
         if fewer is None:
             return nan
-        stats = e_step(rows, fewer.mixture, weights, pointwise=False)[1]
-        more = self._best(rows, weights, whole, k + 1, splits(stats, whole), rng)
+        begin = [one.stats for one in splits(rows, fewer.mixture, weights, whole=whole)]
+        more = self._best(rows, weights, whole, k + 1, begin, rng)
         # K + 1 components can be K: a lower height is one that was not climbed to the end.
         return nan if more is None else 2 * max(0.0, more.log_likelihood - fewer.log_likelihood)
 

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 import bayesgmm as bg
-from bayesgmm.kernel import Stats, e_step, set_threads
+from bayesgmm.kernel import set_threads
 from bayesgmm.selection import likelihood_ratio
-from bayesgmm.selection.splits import splits
 
 QUIET = {"starts": 2, "seed": 0, "progress": False}
 
@@ -73,29 +72,6 @@ def test_wrong_arguments_are_one_sentence(two, options, words):
     with pytest.raises(ValueError) as caught:
         bg.bootstrap_lrt(two, **{"n_components": [1], "progress": False} | options)
     assert words in str(caught.value) and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("d", [1, 2, 4])
-def test_a_cut_keeps_all_moments_and_moves_with_the_rows(d):
-    rng = np.random.default_rng(d)
-    x = rng.normal(size=(60, d)) @ rng.normal(size=(d, d))
-    mixture = bg.Mixture([0.3, 0.7], x[:2], np.stack([np.cov(x.T).reshape(d, d)] * 2))
-    stats, whole = e_step(x, mixture)[1], Stats.of(x)
-    cuts = splits(stats, whole)
-    assert len(cuts) == 2
-    for k, cut in enumerate(cuts):
-        assert cut.n_components == 3 and (np.linalg.eigvalsh(cut.scatters) > 0).all()
-        pick = lambda s, which: Stats(s.counts[which], s.means[which], s.scatters[which])  # noqa: E731
-        halves = pick(cut, [1]) + pick(cut, [2])
-        for name in ("counts", "means", "scatters"):
-            np.testing.assert_allclose(getattr(halves, name), getattr(pick(stats, [k]), name), rtol=1e-9, atol=1e-9)
-    a, b = rng.normal(size=(d, d)), rng.normal(size=d)
-    moved = Stats(stats.counts, stats.means @ a.T + b, a @ stats.scatters @ a.T)
-    for one, other in zip(cuts, splits(moved, Stats.of(x @ a.T + b))):
-        ours = one.means @ a.T + b
-        # Which half is first is free.
-        assert np.allclose(ours, other.means) or np.allclose(ours[[0, 2, 1]], other.means)
-        np.testing.assert_allclose(a @ one.scatters @ a.T, other.scatters, rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.slow
