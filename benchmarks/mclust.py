@@ -56,7 +56,8 @@ def names() -> list[str]:
 def reference(name: str) -> Reference | None:
     """What mclust found on a data set; None where its rows are not here."""
     found = _recorded()["data"][name]
-    file = next((f for f in (HERE / f"{name}.csv", FOLDER / "data" / f"{name}.csv") if f.exists()), None)
+    folders = (HERE, ROOT / "bayesgmm" / "data" / "sets", FOLDER / "data")
+    file = next((f for f in (folder / f"{name}.csv" for folder in folders) if f.exists()), None)
     if file is None:
         return None
     cells = {(k, code): value for code, row in found["log_likelihood"].items() for k, value in enumerate(row, 1)}

@@ -126,7 +126,8 @@ def before_the_collapse(table, target, begin, case_weights, whole) -> Degeneracy
     """What the last mixture before a climb broke off looked like."""
     last = None
     try:
-        for step in em(table.rows, target.update(begin.stats), target, case_weights):
+        last = target.update(begin.stats)  # EM looks one step ahead, and may not come to say what it began at
+        for step in em(table.rows, last, target, case_weights):
             last = step.mixture
     except np.linalg.LinAlgError:
         pass

@@ -27,7 +27,7 @@ from bayesgmm.kernel import Stats, e_step
 from bayesgmm.mixture import Mixture
 from bayesgmm.resampling.refits import simulated
 from bayesgmm.selection.select import numbers_of
-from bayesgmm.selection.workers import Stopped, over_threads
+from bayesgmm.selection.workers import Stopped, over_threads, ticking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,8 +201,8 @@ def bootstrap_lrt(x, n_components=range(1, 10), *, covariance_type="full", repli
         fit = fit_mle(table, k, covariance_type=ladder.family, case_weights=weights, missing="marginalise",
                       seed=np.random.default_rng(first), progress=progress)  # fmt: skip
         statistic = ladder.statistic(table.rows, weights, fit.mixture, np.random.default_rng(first))
-        made = over_threads(partial(ladder.replicate, table, weights, fit), others, f"{k} against {k + 1}", progress,
-                            ladder.stopped)  # fmt: skip
+        with ticking(n, f"{k} against {k + 1}", progress) as tick:
+            made = over_threads(partial(ladder.replicate, table, weights, fit), others, tick, ladder.stopped)
         complete = len(made) == n
         if not made:
             break

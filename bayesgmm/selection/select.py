@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping
+from functools import partial
 from threading import Event
 
 import numpy as np
@@ -21,7 +22,7 @@ from bayesgmm.selection.merging import merge_components
 from bayesgmm.selection.selection import Selection, table_of
 from bayesgmm.selection.sweep import Cell, Problem
 from bayesgmm.selection.words import CRITERIA
-from bayesgmm.selection.workers import over_threads
+from bayesgmm.selection.workers import over_threads, ticking
 
 # So many of the best are climbed to all digits; the others are as good as that to what a table shows.
 _POLISHED = 3
@@ -112,27 +113,18 @@ def select(x, n_components=range(1, 10), *, covariance_types="all", criterion="b
 
 def _swept(problem: Problem, numbers: list[int], families: list[Family], progress: bool) -> tuple[dict, bool]:
     """Every cell by (K, code), as far as somebody let it come; and whether that is all."""
-    starts = over_threads(problem.begin, numbers, "starts", progress, problem.stopped)
-    pairs = [(k, family) for k in starts for family in families]
-    first = over_threads(lambda pair: problem.first(*pair, starts[pair[0]]), pairs, "fits", progress, problem.stopped)
-    cells = {cell.key: cell for cell in first.values()}
-    complete = len(cells) == len(numbers) * len(families)
+    cells: dict[tuple[int, str], Cell] = {}
+    with ticking(len(numbers) * (1 + 2 * len(families)), "fits", progress) as tick:
+        work = partial(over_threads, tick=tick, stopped=problem.stopped)
+        starts = work(problem.begin, numbers)
+        for k in starts:
+            first = work(partial(problem.first, k, starts[k]), families)
+            cells |= {cell.key: cell for cell in first.values()}
+            again = work(partial(problem.again, cells), [cell for cell in first.values() if cell.target is not None])
+            cells |= {cell.key: cell for cell in again.values()}
     if not cells:
         raise KeyboardInterrupt("no fit was finished, so there is nothing to keep")
-    if complete:
-        open_ = [key for key, cell in cells.items() if cell.target is not None]
-        second = over_threads(lambda key: problem.again(cells[key], _around(cells, key)), open_, "from each other",
-                              progress, problem.stopped)  # fmt: skip
-        complete = len(second) == len(open_)
-        cells |= second
-    return cells, complete
-
-
-def _around(cells: dict[tuple[int, str], Cell], key: tuple[int, str]) -> list:
-    """Where other cells ended that may lie near a better mode of this one."""
-    k, code = key
-    return [(f"fit of {c}", cell.best.mixture)
-            for (n, c), cell in cells.items() if n == k and c != code and cell.best is not None]  # fmt: skip
+    return cells, not problem.stopped.is_set()
 
 
 def _starts(starts):
@@ -176,5 +168,5 @@ def _nothing(cells: list[Cell]) -> ValueError:
     """The error where no cell has a fit."""
     note = f"not one of {len(cells)} fits came through: {cells[0].note}"
     if any(cell.degenerate for cell in cells):
-        return DegenerateFit(f"{note}; give prior='conjugate', fewer components, or simpler covariance_types")
+        return DegenerateFit(note)
     return DataError(note)

@@ -6,6 +6,7 @@ other cells have ended: so that a larger model is not left below one that it con
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from bayesgmm.fit.degenerate import Degeneracy, diagnose_fit
 from bayesgmm.fit.em import Likelihood, Posterior, Target
 from bayesgmm.fit.hierarchy import Tree
 from bayesgmm.fit.mle import climbable
+from bayesgmm.fit.moves import splits
 from bayesgmm.fit.scaling import scale_prior
 from bayesgmm.fit.starts import starts_for
 from bayesgmm.kernel import Stats, e_step
@@ -103,7 +105,7 @@ class Problem:
             return None
         return scale_prior(self.prior, self.table, n_components, case_weights=self.weights, missing="marginalise")
 
-    def first(self, n_components: int, family: Family, begin: Beginnings) -> Cell:
+    def first(self, n_components: int, begin: Beginnings, family: Family) -> Cell:
         """A cell climbed from its own starts."""
         try:
             if begin.note:
@@ -116,11 +118,17 @@ class Problem:
             return Cell(n_components, family, None, note=str(error))
         return self._climbed(Cell(n_components, family, target), begin.found)
 
-    def again(self, cell: Cell, others: list[tuple[str, Mixture]]) -> Cell:
-        """The same cell climbed from where others have ended, too."""
-        rows, weights = self.table.rows, self.weights
-        found = [Beginning(kind, e_step(rows, m, weights, pointwise=False)[1]) for kind, m in others]
-        return self._climbed(cell, found)
+    def again(self, cells: Mapping[tuple[int, str], Cell], cell: Cell) -> Cell:
+        """A cell climbed from where others have ended, too."""
+        rows, weights, begin = self.table.rows, self.weights, []
+        for (k, code), other in cells.items():
+            if k == cell.n_components and other is not cell and other.best is not None:
+                stats = e_step(rows, other.best.mixture, weights, pointwise=False)[1]
+                begin.append(Beginning(f"fit of {code}", stats))
+        fewer = cells.get((cell.n_components - 1, cell.family.code))
+        if fewer is not None and fewer.best is not None:
+            begin += splits(rows, fewer.best.mixture, weights, whole=self.whole)
+        return self._climbed(cell, begin)
 
     def _climbed(self, cell: Cell, begin) -> Cell:
         if self.stopped.is_set():
