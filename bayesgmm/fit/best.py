@@ -10,7 +10,7 @@ from bayesgmm.data import Table
 from bayesgmm.fit.begin import Beginning
 from bayesgmm.fit.census import End, gather
 from bayesgmm.fit.degenerate import Degeneracy, diagnose_fit, explain, thinnest
-from bayesgmm.fit.em import Likelihood, Posterior, Target, climb, em
+from bayesgmm.fit.em import MOST_STEPS, Likelihood, Posterior, Target, climb
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.moves import exchanges, promising
 from bayesgmm.fit.result import Fit, Start
@@ -21,6 +21,8 @@ from bayesgmm.mixture import Mixture
 _CHUNK = 1 << 16
 # A new best mode lies higher by more than this; moves from one mode that are kept.
 LEAST_RISE, _MOST_MOVES = 1e-3, 10
+# Of the variances of all rows.
+_TRIFLE = 1e-9
 
 
 def best_climb(
@@ -123,15 +125,22 @@ def taken(ends: list[End], whole: Stats, n_parameters: int) -> dict:
 
 
 def before_the_collapse(table, target, begin, case_weights, whole) -> Degeneracy | None:
-    """What the last mixture before a climb broke off looked like."""
-    last = None
+    """What EM's last statistics before it broke off look like."""
+    stats = begin.stats
     try:
-        last = target.update(begin.stats)  # EM looks one step ahead, and may not come to say what it began at
-        for step in em(table.rows, last, target, case_weights):
-            last = step.mixture
+        for _ in range(MOST_STEPS):
+            stats = e_step(table.rows, target.update(stats), case_weights, pointwise=False, single=False)[1]
     except np.linalg.LinAlgError:
         pass
-    return None if last is None else diagnose_fit(last, table.rows, case_weights, whole=whole)
+    return diagnose_fit(_with_some_volume(stats, table.features, whole), table.rows, case_weights, whole=whole)
+
+
+def _with_some_volume(stats: Stats, features, whole: Stats) -> Mixture:
+    """The mixture of statistics, its covariances a trifle larger."""
+    counts = np.maximum(stats.counts, np.finfo(float).tiny)
+    least = _TRIFLE * np.diag(np.diag(whole.scatters[0])) / whole.total
+    return Mixture(counts / counts.sum(), stats.means, stats.scatters / counts[:, None, None] + least,
+                   features=features)  # fmt: skip
 
 
 def certainty(x, mixture: Mixture, case_weights=None) -> dict:

@@ -171,9 +171,9 @@ def tabulated(census: Sequence[Mode]) -> pd.DataFrame:
 
 def told(census: Sequence[Mode], mixture: Mixture, n_starts: int) -> str:
     """In a line or two: how many starts reached a mode, and where the others ended."""
-    here = next((m for m in census if m.mixture is mixture), None)
-    if here is None:
+    if not census:
         return f"{n_starts} starts"
+    here = next((m for m in census if m.mixture is mixture), census[0])
     lines = [f"{here.n_starts} of {n_starts} starts reached this mode"]
     sound = [m for m in census if m is not here and not m.is_degenerate]
     lost = n_starts - here.n_starts - sum(m.n_starts for m in sound)

@@ -48,7 +48,7 @@ class Degeneracy:
     points : float
         N π_k, how many rows' worth of weight.
     rows : ndarray of int
-        Positions of the rows that are most probably its own.
+        Positions of the rows that are most probably its own, of those with a case weight above 0.
     n_distinct : int
         How many different ones they are.
     eigenvalue, ratio : float
@@ -122,7 +122,7 @@ def diagnose_fit(mixture: Mixture, x, case_weights=None, *, whole: Stats | None 
     >>> x = np.array([[0.0], [1.0], [3.0], [7.0], [7.0], [7.0]])
     >>> m = Mixture([0.5, 0.5], [[4 / 3], [7.0]], [[[1.5]], [[1e-9]]])
     >>> diagnose_fit(m, x).text.split(";")[0]
-    'component 1 collapsed onto about 3.0 rows (rows 3, 4 and 5): they are all equal'
+    'component 1 collapsed onto about 3.0 rows (rows 3, 4 and 5, counted from 0): they are all equal'
     """
     whole = moments(x, case_weights) if whole is None else whole
     spectra, points = _spectra(mixture.covariances, whole), mixture.weights * whole.total
@@ -170,10 +170,10 @@ def _values(x, rows) -> np.ndarray:
 def _listed(rows, most: int = 6) -> str:
     names = [str(row) for row in rows[:most]]
     if len(rows) > most:
-        return f"rows {', '.join(names)}, …"
+        return f"rows {', '.join(names)}, …, counted from 0"
     if len(names) < 2:
-        return f"row {names[0]}" if names else "no row is most probably its own"
-    return f"rows {', '.join(names[:-1])} and {names[-1]}"
+        return f"row {names[0]}, counted from 0" if names else "no row is most probably its own"
+    return f"rows {', '.join(names[:-1])} and {names[-1]}, counted from 0"
 
 
 def explain(starts: tuple, n_components: int, covariance_type: str, degeneracy: Degeneracy | None) -> DegenerateFit:
