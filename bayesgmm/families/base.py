@@ -113,8 +113,21 @@ class Family:
         return self.m_step(scatters + scatter, counts + 1 + more, near)
 
     def penalty(self, n_components: int, dof, scale, like_mclust=False):
-        """What a prior adds to Q, as −½ Σ_k (a_k log|Σ_k| + tr Σ_k⁻¹ B_k): a (K,) and B (…, K, D, D)."""
-        raise NotImplementedError
+        """What a prior of Σ adds to Q, as −½ Σ_k (a_k log|Σ_k| + tr Σ_k⁻¹ B_k): a (K,) and B (…, K, D, D).
+
+        It is the kernel of the prior that Σ_k has where everything varies, and each component pays it; or all of them
+        together, if they share Σ. Ellipsoidal: InverseWishart(ν₀, Ψ₀). Diagonal: InvGamma(ν₀/2, Ψ₀,dd/2), of each
+        feature. Spherical: InvGamma(ν₀/2, tr(Ψ₀)/2D).
+        """
+        d, matrix = np.shape(scale)[-1], np.asarray(scale, dtype=float)
+        power = dof + d + 1
+        if self.is_diagonal:
+            power, matrix = dof + 2, as_matrices(diagonals(matrix))
+        if self.is_round:
+            power, matrix = power / d, np.trace(matrix, axis1=-2, axis2=-1)[..., None, None] / d**2 * np.eye(d)
+        share = 1 / n_components if self.is_shared else 1.0
+        shape = (*matrix.shape[:-2], n_components, d, d)
+        return np.full(n_components, share * power), np.broadcast_to(share * matrix[..., None, :, :], shape)
 
     def log_conjugate(self, covariances, dof, scale, like_mclust=False):
         """Log prior density (…) of the free parameters of Σ (…, K, D, D), up to a constant: the `penalty`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesgmm.families.base import Family, as_matrices, diagonals
+from bayesgmm.families.base import Family
 from bayesgmm.families.classic import Full, Tied
 
 
@@ -27,37 +27,28 @@ class Parsimonious(Family):
         return self.code
 
     def penalty(self, n_components: int, dof, scale, like_mclust=False):
-        """The kernel of the prior that Σ_k has where all varies: each component pays it; all together, if they share Σ.
+        """As `Family.penalty` has it, or as mclust does, whose M-steps are not all those of a density.
 
-        Ellipsoidal: of InverseWishart(ν₀, Ψ₀). Diagonal: of InvGamma(ν₀/2, Ψ₀,dd/2), of each feature. Spherical: of
-        InvGamma(ν₀/2, tr(Ψ₀)/2D).
-
-        Like mclust, whose M-steps (version 6.1, ``me*p``) are not all those of a density: EVI and EEV count ν₀ once,
-        VEI counts it once for all features and VEV not at all; of all four, and EEI, the means' prior counts less rows;
-        and EII leaves out Ψ₀.
+        In mclust 6.1 (``me*p``) EVI and EEV count ν₀ once, VEI counts it once for all features and VEV not at all; of
+        all four, and EEI, the means' prior counts fewer rows; and EII leaves out Ψ₀.
         """
-        d = np.shape(scale)[-1]
-        power, matrix = dof + d + 1, np.asarray(scale, dtype=float)
-        if self.is_diagonal:
-            power, matrix = dof + 2, as_matrices(diagonals(matrix))
-        if self.is_round:
-            power, matrix = power / d, np.trace(matrix, axis1=-2, axis2=-1)[..., None, None] / d**2 * np.eye(d)
-        more, share = (power / n_components, 1 / n_components) if self.is_shared else (power, 1.0)
-        if like_mclust:
-            more = self._of_mclust(n_components, d, power, more)
-            share = 0.0 if self.is_round else share
-        shape = (*matrix.shape[:-2], n_components, d, d)
-        return np.full(n_components, more), np.broadcast_to(share * matrix[..., None, :, :], shape)
+        more, scatter = super().penalty(n_components, dof, scale)
+        if not like_mclust:
+            return more, scatter
+        d, power = np.shape(scale)[-1], dof + (2 if self.is_diagonal else np.shape(scale)[-1] + 1)
+        if self.code in _OF_MCLUST:
+            more = np.full(n_components, _OF_MCLUST[self.code](power, n_components, d))
+        return more, 0.0 * scatter if self.is_round else scatter
 
-    def _of_mclust(self, n_components, n_features, power, more):
-        """a_k, so that N_k + 1 + a_k are the rows that mclust divides by."""
-        if self.code == "VEV":
-            return -1.0
-        if self.code == "VEI":
-            return (power + 1) / n_features - 1
-        if self.code in ("EEI", "EVI"):
-            return power / n_components - 1
-        return (power + 1) / n_components - 1 if self.code == "EEV" else more
+
+# By code, a_k of N_k + 1 + a_k, the rows that mclust divides by: from ν₀ and what goes with it, K and D.
+_OF_MCLUST = {
+    "EEI": lambda power, k, d: power / k - 1,
+    "EVI": lambda power, k, d: power / k - 1,
+    "VEI": lambda power, k, d: (power + 1) / d - 1,
+    "EEV": lambda power, k, d: (power + 1) / k - 1,
+    "VEV": lambda power, k, d: -1.0,
+}
 
 
 @dataclass(frozen=True)

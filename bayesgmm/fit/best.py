@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from bayesgmm.data import Table
 from bayesgmm.fit.begin import Beginning
 from bayesgmm.fit.census import End, gather
+from bayesgmm.fit.climbs import paths_from
 from bayesgmm.fit.degenerate import Degeneracy, diagnose_fit, explain, thinnest
-from bayesgmm.fit.em import MOST_STEPS, Likelihood, Posterior, Target, climb
+from bayesgmm.fit.em import MOST_STEPS, TOLERANCE, Likelihood, Posterior, Target
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.moves import exchanges, promising
 from bayesgmm.fit.result import Fit, Start
-from bayesgmm.kernel import Incomplete, Stats, e_step
+from bayesgmm.kernel import Incomplete, Stats, e_step, threads
 from bayesgmm.mixture import Mixture
 
 # Rows whose responsibilities are held at once.
@@ -37,13 +38,29 @@ def best_climb(
     """
     whole, ends, lost = whole or moments(table.rows, case_weights), [], None
     moves = _Moves(table.rows, target, case_weights, whole)
-    for one in begin:
-        if one.stats is None and (one := moves.of(ends)) is None:
-            continue
-        ends.append(_end(table, target, one, case_weights, whole))
-        if lost is None and ends[-1].mixture is None:
-            lost = one
+    for batch in _batches(begin):
+        some = [one for one in batch if one.stats is not None or (one := moves.of(ends)) is not None]
+        paths = paths_from(table.rows, [one.stats for one in some], target, case_weights, tolerance=TOLERANCE,
+                           most=MOST_STEPS)  # fmt: skip
+        ends += [_end(table, target, *pair, case_weights, whole) for pair in zip(some, paths, strict=True)]
+        lost = lost or next((one for one, (found, _) in zip(some, paths) if found.mixture is None), None)
     return chosen(table, target, ends, lost, case_weights, whole)
+
+
+def _batches(begin: Iterable[Beginning]) -> Iterator[list[Beginning]]:
+    """As many beginnings at once as there are threads; but one that needs the ends of all before is alone."""
+    some = []
+    for one in begin:
+        if one.stats is None or len(some) == threads():
+            if some:
+                yield some
+            some = []
+        some.append(one)
+        if one.stats is None:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 class _Moves:
@@ -67,15 +84,13 @@ class _Moves:
         return self.left.pop(0) if self.left else None
 
 
-def _end(table, target, begin, case_weights, whole) -> End:
-    try:
-        step, history, converged = climb(table.rows, target.update(begin.stats), target, case_weights)
-    except np.linalg.LinAlgError as error:
-        note = f"a component collapsed ({str(error).lower()})"
-        return End(begin.kind, None, np.nan, np.nan, 0, False, note)
-    mixture, is_mle = _ordered(step.mixture), isinstance(target, Likelihood)
+def _end(table, target, begin, path, case_weights, whole) -> End:
+    found, history = path
+    if found.mixture is None:
+        return End(begin.kind, None, np.nan, np.nan, 0, False, found.note)
+    mixture, is_mle = _ordered(found.mixture), isinstance(target, Likelihood)
     wrong = diagnose_fit(mixture, table.rows, case_weights, whole=whole) if is_mle else None
-    return End(begin.kind, mixture, step.objective, step.log_likelihood, len(history) - 1, converged,
+    return End(begin.kind, mixture, found.objective, found.log_likelihood, found.n_iter, found.converged,
                wrong.text if wrong else "", history, wrong)  # fmt: skip
 
 

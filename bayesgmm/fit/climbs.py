@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesgmm.families import WITH_PRIORS
+from bayesgmm.fit.compiled import climb_compiled
 from bayesgmm.fit.em import Likelihood, Target, climb
 from bayesgmm.kernel import Stats, Whitening, climbs
 from bayesgmm.kernel.climbs import CLIMBING, COLLAPSED
@@ -46,16 +48,49 @@ def climb_from(
     most : int
         Steps.
     """
-    return [_climbed(x, stats, target, case_weights, tolerance, most) for stats in starts]
+    return [found for found, _ in paths_from(x, starts, target, case_weights, tolerance=tolerance, most=most)]
 
 
-def _climbed(x, stats: Stats, target: Target, case_weights, tolerance: float, most: int) -> Climbed:
+def paths_from(x, starts: Sequence[Stats], target: Target, case_weights=None, *, tolerance: float, most: int):
+    """The same, and of each climb the objective at every step, from where the first M-step leads."""
+    mixtures = [_begun(stats, target) for stats in starts]
+    found = [nowhere(why) if isinstance(why, str) else None for why in mixtures]
+    left = [i for i, one in enumerate(found) if one is None]
+    climbed = climb_compiled(x, [mixtures[i] for i in left], target, case_weights, tolerance, most)
+    for i, one in zip(left, climbed, strict=True):
+        found[i] = one or _climbed(x, mixtures[i], target, case_weights, tolerance, most)
+        if one and one[0].mixture is not None and not one[0].converged and one[0].n_iter < most:
+            found[i] = _gone_on(x, one, target, case_weights, tolerance, most)
+    return found
+
+
+def _gone_on(x, path, target: Target, case_weights, tolerance: float, most: int):
+    """A path that ended in rounding, gone on with by Python's loop, which may see more."""
+    before, history = path
+    after, more = _climbed(x, before.mixture, target, case_weights, tolerance, most - before.n_iter)
+    if after.mixture is None or not after.objective >= before.objective:
+        return path
+    return after._replace(n_iter=before.n_iter + after.n_iter), [*history[:-1], *more]
+
+
+def _begun(stats: Stats, target: Target) -> Mixture | str:
     try:
-        start = target.update(stats)
+        return target.update(stats)
+    except np.linalg.LinAlgError as error:
+        return str(error)
+
+
+def nowhere(why: str) -> tuple[Climbed, list[float]]:
+    """What there is to say of a start that collapsed."""
+    return Climbed(None, np.nan, np.nan, 0, False, f"a component collapsed ({why.lower()})"), []
+
+
+def _climbed(x, start: Mixture, target: Target, case_weights, tolerance: float, most: int):
+    try:
         step, history, converged = climb(x, start, target, case_weights, tolerance=tolerance, most=most)
     except np.linalg.LinAlgError as error:
-        return Climbed(None, np.nan, np.nan, 0, False, f"a component collapsed ({str(error).lower()})")
-    return Climbed(step.mixture, step.log_likelihood, step.objective, len(history) - 1, converged, "")
+        return nowhere(str(error))
+    return Climbed(step.mixture, step.log_likelihood, step.objective, len(history) - 1, converged, ""), history
 
 
 class Ended(NamedTuple):
@@ -87,7 +122,7 @@ def climb_each(samples: Sequence[tuple], start: Mixture, target: Target, toleran
 
 def _is_native(samples, target: Target) -> bool:
     """Whether compiled code has the M-step, the rows are complete, and all samples are of one kind."""
-    if not samples or not isinstance(target, Likelihood) or not hasattr(target.family, "is_round"):
+    if not samples or not isinstance(target, Likelihood) or target.family not in WITH_PRIORS:
         return False
     rows, weights = samples[0]
     alike = all(np.shape(r) == np.shape(rows) and (w is None) == (weights is None) for r, w in samples)

@@ -91,7 +91,7 @@ def fit_mle(
     asked = wanted(starts, n_components, given.n_obs, given.n_features)
     if table is not given:
         asked = tuple(one.of_rows(np.asarray(case_weights) > 0) for one in asked)
-    family = family_of(covariance_type)
+    family = family_of(covariance_type, table.n_features)
     if prior is None:
         target: Target = Likelihood(family, table.features)
     else:

@@ -64,6 +64,9 @@ CLIMB = Routine("climb", 16, "bayesgmm.kernel.climb", ("kernel/climb.py",), (WAL
 _MSTEP = tuple(f"kernel/{name}.py" for name in "compiler options rotations shapes structure triangles views".split())
 #: The M-step of any covariance family.
 MSTEP = Routine("mstep", 9, "bayesgmm.kernel.structure", _MSTEP)
+_ASCENT = (*_MSTEP, "kernel/ascent.py", "kernel/places.py", "kernel/quasi.py")
+#: Quasi-Newton EM over the same rows, or others, once after another, for any family.
+ASCENT = Routine("ascent", 14, "bayesgmm.kernel.ascent", _ASCENT, (WALK["dd"],))
 _LABELS = tuple(f"kernel/{name}.py" for name in ("compiler", "labels", "options", "views"))
 #: What labels are matched with: sums over rows, sums over draws, optimal assignments.
 LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _LABELS)
@@ -71,7 +74,7 @@ LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _
 #: Clusters of rows merged two by two.
 _TREES = tuple(f"kernel/{name}.py" for name in ("agglomerate", "compiler", "options", "views"))
 AGGLOMERATE = Routine("agglomerate", 11, "bayesgmm.kernel.agglomerate", _TREES)
-KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, AGGLOMERATE, MSTEP, *LABELS.values())
+KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, MSTEP, ASCENT, AGGLOMERATE, *LABELS.values())
 
 
 @cache

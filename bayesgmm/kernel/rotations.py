@@ -14,7 +14,7 @@ from bayesgmm.kernel.options import EXACT
 from bayesgmm.kernel.triangles import factor, solve
 
 # Sweeps over all pairs of axes; those of a single matrix settle in about six.
-_SWEEPS, _NEWTON = 30, 8
+_SWEEPS, _NEWTON = 30, 4
 # An angle is settled below this; below the second its gain is known without being looked at.
 _EPS, _SMALL = 2e-16, 1e-5
 _WIDEST = 0.7853981633974483  # axes may change their places, so half a quarter turn is the most

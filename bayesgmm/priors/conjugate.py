@@ -95,11 +95,12 @@ class Conjugate(Prior):
         log_det = np.linalg.slogdet(covariances)[1]
         constant = means.shape[-1] * np.log(self.shrinkage / (2 * np.pi))
         log_means = 0.5 * (constant - log_det - self.shrinkage * distance).sum(axis=-1)
-        log_covariances = family.log_conjugate(covariances, self.dof, self.scale, self._is_mclusts)
+        log_covariances = family.log_conjugate(covariances, self.dof, self.scale, self.is_mclusts)
         return {"covariances": log_covariances, "means": log_means}
 
     @property
-    def _is_mclusts(self) -> bool:
+    def is_mclusts(self) -> bool:
+        """Families without a prior of their own are penalised as mclust does it."""
         return self.scaling == "mclust"
 
     def draw_components(self, size: int, n_components: int, family: Family, rng):
@@ -120,7 +121,7 @@ class Conjugate(Prior):
         gap = stats.means - self.mean
         pull = (self.shrinkage * stats.counts / total)[:, None, None] * gap[:, :, None] * gap[:, None, :]
         covariances = family.conjugate_mode(stats.scatters + pull, stats.counts, self.dof, self.scale,
-                                             None if near is None else near.covariances, self._is_mclusts)  # fmt: skip
+                                             None if near is None else near.covariances, self.is_mclusts)  # fmt: skip
         weights = np.maximum(stats.counts + self.concentration - 1, 0.0)
         return weights / weights.sum(), means, covariances
 

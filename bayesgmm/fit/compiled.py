@@ -1,0 +1,112 @@
+"""EM in compiled code, where it has the M-step: rows into units that suit a family, and what is found back into theirs.
+
+Rows are centred, and scaled by as much as a family allows without being left: sphered, each feature in standard
+deviations, or all in one unit. So nothing depends on the units of x but what must.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.families import ANY_MAP, EACH_SCALE, Family
+from bayesgmm.fit.em import Posterior, Target
+from bayesgmm.fit.moments import moments
+from bayesgmm.kernel import Penalty, Whitening, ascents, e_step
+from bayesgmm.kernel.ascents import COLLAPSED, CONVERGED
+from bayesgmm.mixture import Mixture
+from bayesgmm.priors import Conjugate
+
+# Numbers in the rows above which a pass is worth all threads.
+MOST_NUMBERS = 5_000_000
+# A conditional variance of a component, of that of all rows, below which it has collapsed.
+_FLAT = 1e-10
+
+
+class Units(NamedTuple):
+    """z = T (x − centre), T lower triangular, and the factor of the covariance of all rows, in z."""
+
+    centre: np.ndarray  # (D,)
+    turn: np.ndarray  # (D, D)
+    factor: np.ndarray  # (D, D)
+
+    @classmethod
+    def of(cls, x, case_weights, family: Family) -> Units | None:
+        """Units that suit a family; None where the rows lie in a plane."""
+        whole = moments(x, case_weights)
+        covariance = whole.scatters[0] / whole.total
+        try:
+            factor = np.linalg.cholesky(covariance)
+        except np.linalg.LinAlgError:
+            return None
+        turn = np.eye(len(factor)) / np.sqrt(np.trace(covariance) / len(factor))
+        if family.units == ANY_MAP:
+            turn = np.linalg.inv(factor)
+        elif family.units == EACH_SCALE:
+            turn = np.diag(1 / np.sqrt(np.diag(covariance)))
+        return cls(whole.means[0], np.tril(turn), turn @ factor)
+
+    def factors(self, mixture: Mixture, family: Family) -> np.ndarray:
+        """A mixture's factors, in z, as many as the family has of its own."""
+        found = mixture.whitening.factors
+        if not family.is_shared:
+            found = np.broadcast_to(found, (mixture.n_components, *found.shape[1:]))
+        return found * np.diag(self.turn) if family.is_diagonal else self.turn @ found
+
+    def back(self, means, factors, family: Family) -> tuple[np.ndarray, Whitening]:
+        """Means and factors in x."""
+        inverse = np.tril(np.linalg.inv(self.turn))
+        factors = factors * np.diag(inverse) if family.is_diagonal else inverse @ np.tril(factors)
+        return self.centre + means @ inverse.T, Whitening.of(factors)
+
+    def penalty(self, target: Target, n_components: int) -> Penalty | None:
+        """What a target adds to the log-likelihood, in z."""
+        if not isinstance(target, Posterior):
+            return None
+        prior = target.prior
+        more, scatters = target.family.penalty(n_components, prior.dof, prior.scale, prior.is_mclusts)
+        rows = np.broadcast_to(np.asarray(prior.concentration, dtype=float) - 1, n_components)
+        mean = self.turn @ (prior.mean - self.centre)
+        return Penalty(prior.shrinkage, mean, rows, 1 + more, self.turn @ scatters @ self.turn.T)
+
+
+def climb_compiled(x, starts: list[Mixture], target: Target, case_weights, tolerance: float, most: int) -> list:
+    """What `climbs.paths_from` gives of each start, or None where Python's loop had better climb."""
+    from bayesgmm.fit.climbs import Climbed, nowhere
+
+    family, nothing = target.family, [None] * len(starts)
+    if not starts or not is_compiled(x, target):
+        return nothing
+    units = Units.of(x, case_weights, family)
+    if units is None:
+        return nothing
+    z = (x - units.centre) @ units.turn.T
+    prior = units.penalty(target, starts[0].n_components)
+    floor = np.zeros(x.shape[1]) if prior else _FLAT * np.diag(units.factor) ** 2
+    found = ascents(
+        z, case_weights, np.array([m.log_weights for m in starts]),
+        np.array([(m.means - units.centre) @ units.turn.T for m in starts]),
+        np.array([units.factors(m, family) for m in starts]), family.letters,
+        penalty=prior, floor=floor, tolerance=tolerance, most=most,
+    )  # fmt: skip
+    paths = []
+    for i, end in enumerate(found.ends):
+        if end == COLLAPSED:
+            paths.append(None if prior else nowhere("its rows have no volume"))
+            continue
+        weights = np.exp(found.log_weights[i])
+        parts = units.back(found.means[i], found.factors[i], family)
+        mixture = Mixture.from_whitening(weights / weights.sum(), *parts, features=target.features)
+        height = e_step(x, mixture, case_weights, pointwise=False)[0]
+        objective, history = height + target.log_prior(mixture), found.histories[i, : found.n_iter[i] + 1]
+        climbed = Climbed(mixture, height, objective, int(found.n_iter[i]), bool(end == CONVERGED), "")
+        paths.append((climbed, [*(history[:-1] + (objective - history[-1])).tolist(), objective]))
+    return paths
+
+
+def is_compiled(x, target: Target) -> bool:
+    """Whether compiled code climbs over such rows: complete ones in double precision, not too many."""
+    if not (isinstance(x, np.ndarray) and x.dtype == float and x.size <= MOST_NUMBERS):
+        return False
+    return not isinstance(target, Posterior) or type(target.prior) is Conjugate
