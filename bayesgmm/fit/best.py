@@ -39,7 +39,8 @@ def best_climb(
     whole, ends, lost = whole or moments(table.rows, case_weights), [], None
     moves = _Moves(table.rows, target, case_weights, whole)
     for batch in _batches(begin):
-        some = [one for one in batch if one.stats is not None or (one := moves.of(ends)) is not None]
+        made = [one if one.stats is not None else moves.of(ends) for one in batch]
+        some = [one for one in made if one is not None]
         paths = paths_from(table.rows, [one.stats for one in some], target, case_weights, tolerance=TOLERANCE,
                            most=MOST_STEPS)  # fmt: skip
         ends += [_end(table, target, *pair, case_weights, whole) for pair in zip(some, paths, strict=True)]
