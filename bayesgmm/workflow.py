@@ -125,7 +125,7 @@ def run(
     from bayesgmm.families import family
 
     n_components = check_components(table, n_components)
-    family(covariance_type)
+    family(covariance_type, sampled=True)
     stopwatch = _Stopwatch(show or (lambda name, has_bar: nullcontext()))
     common = {"seed": seed, "progress": progress}
     with staged(out, FILES) as folder:

@@ -4,6 +4,7 @@
     `classic`       scikit-learn's four, which have a prior to sample from
     `parsimonious`  the other ten, with penalties in its place, and E and V of one feature
     `densities`     of covariances
+    `coordinates`   free ones, where what is shared makes a family curved
 """
 
 from bayesgmm.families.base import ANY_MAP, EACH_SCALE, ONLY_FOUR, ROTATION, Family

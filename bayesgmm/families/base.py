@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayesgmm.families.coordinates import Coordinates
 from bayesgmm.kernel import Whitening, structured
 
 _KINDS = {"E": "equal", "V": "varying"}
@@ -143,6 +144,10 @@ class Family:
         """The factors of Σ; raises LinAlgError where one is not positive definite."""
         factors = standard_deviations(covariances) if self.is_diagonal else np.linalg.cholesky(covariances)
         return Whitening(factors[:1]) if self.is_shared else Whitening.of(factors)
+
+    def coordinates(self, covariances) -> Coordinates:
+        """Free coordinates around covariances (K, D, D)."""
+        return Coordinates(self.letters, covariances)
 
     def directions(self, n_components: int, n_features: int):
         """How the entries of E_k (rows) of `kernel.Information` move with free ones: Σ_k + L_k (E_k + E_kᵀ) L_kᵀ.

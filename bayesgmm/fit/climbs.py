@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.families import WITH_PRIORS
-from bayesgmm.fit.compiled import climb_compiled
+from bayesgmm.fit.compiled import climb_compiled, refit_compiled
 from bayesgmm.fit.em import Likelihood, Target, climb
 from bayesgmm.kernel import Stats, Whitening, climbs
 from bayesgmm.kernel.climbs import CLIMBING, COLLAPSED
 from bayesgmm.mixture import Mixture
 
-# Numbers in the rows above which a pass is worth all threads, and steps that save passes.
-_MOST = 5_000_000
+# Numbers in the rows above which a pass is worth all threads, and steps that save passes; and steps of a refit.
+_MOST, _MOST_STEPS = 5_000_000, 500
 
 
 class Climbed(NamedTuple):
@@ -80,9 +80,9 @@ def _begun(stats: Stats, target: Target) -> Mixture | str:
         return str(error)
 
 
-def nowhere(why: str) -> tuple[Climbed, list[float]]:
+def nowhere(why: str, n_iter: int = 0) -> tuple[Climbed, list[float]]:
     """What there is to say of a start that collapsed."""
-    return Climbed(None, np.nan, np.nan, 0, False, f"a component collapsed ({why.lower()})"), []
+    return Climbed(None, np.nan, np.nan, n_iter, False, f"a component collapsed ({why.lower()})"), []
 
 
 def _climbed(x, start: Mixture, target: Target, case_weights, tolerance: float, most: int):
@@ -107,7 +107,7 @@ def climb_each(samples: Sequence[tuple], start: Mixture, target: Target, toleran
     climb converged.
     """
     if not _is_native(samples, target):
-        return [_one(rows, start, target, weights, tolerance) for rows, weights in samples]
+        return _refits(samples, start, target, tolerance)
     first = samples[0][0]
     same = all(rows is first for rows, _ in samples)
     x = first if same else np.stack([rows for rows, _ in samples])
@@ -125,9 +125,8 @@ def _is_native(samples, target: Target) -> bool:
     if not samples or not isinstance(target, Likelihood) or target.family not in WITH_PRIORS:
         return False
     rows, weights = samples[0]
-    alike = all(np.shape(r) == np.shape(rows) and (w is None) == (weights is None) for r, w in samples)
     shared = all(r is rows for r, _ in samples)
-    return isinstance(rows, np.ndarray) and rows.size <= _MOST and alike and (weights is not None or not shared)
+    return _are_alike(samples) and rows.size <= _MOST and (weights is not None or not shared)
 
 
 def _ended(end, log_weights, means, factors, sample, target, tolerance) -> Ended:
@@ -138,6 +137,24 @@ def _ended(end, log_weights, means, factors, sample, target, tolerance) -> Ended
     if end == CLIMBING:  # along a ridge, where quasi-Newton steps save most
         return _one(sample[0], mixture, target, sample[1], tolerance)
     return Ended(mixture, True)
+
+
+def _refits(samples, start: Mixture, target: Target, tolerance: float) -> list[Ended]:
+    """The same of any family, and under a prior: by quasi-Newton EM, in compiled code where all are alike."""
+    paths = [None] * len(samples)
+    if _are_alike(samples):
+        paths = refit_compiled(samples, [start] * len(samples), target, tolerance, _MOST_STEPS)
+    sure = [path and (path[0].mixture is None or path[0].converged) for path in paths]
+    return [Ended(path[0].mixture, path[0].converged) if known else _one(rows, start, target, weights, tolerance)
+            for path, known, (rows, weights) in zip(paths, sure, samples, strict=True)]  # fmt: skip
+
+
+def _are_alike(samples) -> bool:
+    """Whether samples are of as many complete rows, and all have weights or none has."""
+    rows, weights = samples[0] if samples else (None, None)
+    return isinstance(rows, np.ndarray) and all(
+        np.shape(r) == np.shape(rows) and (w is None) == (weights is None) for r, w in samples
+    )
 
 
 def _one(rows, start: Mixture, target: Target, weights, tolerance: float) -> Ended:

@@ -73,36 +73,49 @@ class Units(NamedTuple):
 
 def climb_compiled(x, starts: list[Mixture], target: Target, case_weights, tolerance: float, most: int) -> list:
     """What `climbs.paths_from` gives of each start, or None where Python's loop had better climb."""
-    from bayesgmm.fit.climbs import Climbed, nowhere
+    return refit_compiled([(x, case_weights)] * len(starts), starts, target, tolerance, most)
 
-    family, nothing = target.family, [None] * len(starts)
-    if not starts or not is_compiled(x, target):
+
+def refit_compiled(samples, starts: list[Mixture], target: Target, tolerance: float, most: int) -> list:
+    """The same, of samples of rows and their weights, all of one size, with a start for each."""
+    nothing, family = [None] * len(starts), target.family
+    if not starts or not is_compiled(samples[0][0], target):
         return nothing
-    units = Units.of(x, case_weights, family)
+    units = Units.of(*samples[0], family)
     if units is None:
         return nothing
-    z = (x - units.centre) @ units.turn.T
+    z, weights = _stacked(samples, units)
     prior = units.penalty(target, starts[0].n_components)
-    floor = np.zeros(x.shape[1]) if prior else _FLAT * np.diag(units.factor) ** 2
     found = ascents(
-        z, case_weights, np.array([m.log_weights for m in starts]),
+        z, weights, np.array([m.log_weights for m in starts]),
         np.array([(m.means - units.centre) @ units.turn.T for m in starts]),
         np.array([units.factors(m, family) for m in starts]), family.letters,
-        penalty=prior, floor=floor, tolerance=tolerance, most=most,
+        penalty=prior, floor=None if prior else _FLAT * np.diag(units.factor) ** 2, tolerance=tolerance, most=most,
     )  # fmt: skip
-    paths = []
-    for i, end in enumerate(found.ends):
-        if end == COLLAPSED:
-            paths.append(None if prior else nowhere("its rows have no volume"))
-            continue
-        weights = np.exp(found.log_weights[i])
-        parts = units.back(found.means[i], found.factors[i], family)
-        mixture = Mixture.from_whitening(weights / weights.sum(), *parts, features=target.features)
-        height = e_step(x, mixture, case_weights, pointwise=False)[0]
-        objective, history = height + target.log_prior(mixture), found.histories[i, : found.n_iter[i] + 1]
-        climbed = Climbed(mixture, height, objective, int(found.n_iter[i]), bool(end == CONVERGED), "")
-        paths.append((climbed, [*(history[:-1] + (objective - history[-1])).tolist(), objective]))
-    return paths
+    return [_path(found, i, *sample, units, target) for i, sample in enumerate(samples)]
+
+
+def _stacked(samples, units: Units):
+    """Rows in z, and weights; each once where all samples have the same."""
+    (x, weights), turn = samples[0], units.turn.T
+    same, alike = all(r is x for r, _ in samples), all(w is weights for _, w in samples)
+    z = (x if same else np.stack([rows for rows, _ in samples])) - units.centre
+    return z @ turn, weights if alike else np.stack([w for _, w in samples])
+
+
+def _path(found, i: int, x, case_weights, units: Units, target: Target):
+    from bayesgmm.fit.climbs import Climbed, nowhere
+
+    if found.ends[i] == COLLAPSED:
+        # Under a prior nothing collapses, but a weight may come to lie at 0.
+        return None if isinstance(target, Posterior) else nowhere("its rows have no volume", int(found.n_iter[i]))
+    weights, parts = np.exp(found.log_weights[i]), units.back(found.means[i], found.factors[i], target.family)
+    mixture = Mixture.from_whitening(weights / weights.sum(), *parts, features=target.features)
+    height = e_step(x, mixture, case_weights, pointwise=False)[0]
+    objective, history = height + target.log_prior(mixture), found.histories[i, : found.n_iter[i] + 1]
+    done = bool(found.ends[i] == CONVERGED)
+    climbed = Climbed(mixture, height, objective, int(found.n_iter[i]), done, "")
+    return climbed, [*(history[:-1] + (objective - history[-1])).tolist(), objective]
 
 
 def is_compiled(x, target: Target) -> bool:

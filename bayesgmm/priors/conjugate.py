@@ -84,6 +84,8 @@ class Conjugate(Prior):
     def mclust(cls) -> Conjugate:
         """mclust's constants, for parity: Ψ₀ = S / K^(2/D), κ₀ = 0.01 (Fraley & Raftery 2007).
 
+        For diagonal families Ψ₀ is tr(S)/D / K^(2/D) for every feature, and for its ten families, and E and V of one
+        feature, EM goes where mclust's does; the other four, for which it has no prior, take the same constants.
         Ψ₀ contains the scatter between the clusters, so it shrinks more than needed as D grows.
         """
         return cls(shrinkage=0.01, scaling="mclust")
