@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -31,20 +32,26 @@ def best_climb(
 ) -> Fit:
     """Climb from each beginning, and make a `Fit` of the best that is not degenerate.
 
-    A beginning without statistics is one that is made when its turn comes: by moves from the best end so far.
+    Interrupted, it keeps what is finished, and warns. A beginning without statistics is one that is made when its turn
+    comes: by moves from the best end so far.
 
     Whether a maximum of a likelihood is, the `moments` of all rows tell. One that has not collapsed, but where hardly
     any rows stand behind a component, is taken only if there is no other; `Fit.degeneracy` then says so.
     """
     whole, ends, lost = whole or moments(table.rows, case_weights), [], None
     moves = _Moves(table.rows, target, case_weights, whole)
-    for batch in _batches(begin):
-        made = [one if one.stats is not None else moves.of(ends) for one in batch]
-        some = [one for one in made if one is not None]
-        paths = paths_from(table.rows, [one.stats for one in some], target, case_weights, tolerance=TOLERANCE,
-                           most=MOST_STEPS)  # fmt: skip
-        ends += [_end(table, target, *pair, case_weights, whole) for pair in zip(some, paths, strict=True)]
-        lost = lost or next((one for one, (found, _) in zip(some, paths) if found.mixture is None), None)
+    try:
+        for batch in _batches(begin):
+            made = [one if one.stats is not None else moves.of(ends) for one in batch]
+            some = [one for one in made if one is not None]
+            paths = paths_from(table.rows, [one.stats for one in some], target, case_weights, tolerance=TOLERANCE,
+                               most=MOST_STEPS)  # fmt: skip
+            ends += [_end(table, target, *pair, case_weights, whole) for pair in zip(some, paths, strict=True)]
+            lost = lost or next((one for one, (found, _) in zip(some, paths) if found.mixture is None), None)
+    except KeyboardInterrupt:
+        if all(e.mixture is None for e in ends):
+            raise KeyboardInterrupt("no start was finished, so there is nothing to keep") from None
+        warnings.warn(f"interrupted: the fit is the best of the {len(ends)} starts finished so far", stacklevel=3)
     return chosen(table, target, ends, lost, case_weights, whole)
 
 

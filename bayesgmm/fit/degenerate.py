@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from bayesgmm.mixture import Mixture
 THINNEST = 1e-6
 # Rounding of a component's weight: three rows that no other component claims are three.
 _ROUNDING = 1e-6
+# Rows whose responsibilities are held at once.
+_CHUNK = 1 << 16
 ADVICE = "give prior='conjugate', use fewer components, or a covariance_type with fewer parameters"
 
 
@@ -126,41 +129,59 @@ def diagnose_fit(mixture: Mixture, x, case_weights=None, *, whole: Stats | None 
     """
     whole = moments(x, case_weights) if whole is None else whole
     spectra, points = _spectra(mixture.covariances, whole), mixture.weights * whole.total
-    collapsed = spectra[:, 0] < THINNEST
-    few = points < mixture.n_features + 1 - _ROUNDING
-    r = responsibilities
-    if r is None:
-        r = e_step(x, mixture, responsibilities=True, single=False)[2]
-    labels, distinct = r.argmax(axis=1), None
-    if not (collapsed | few).any():
-        distinct = _n_distinct(x, labels, mixture.n_components, mixture.n_features + 1)
-        few = distinct <= mixture.n_features
-    if collapsed.any():
-        k = int(spectra[:, 0].argmin())
-    elif few.any():
-        k = int(points.argmin() if distinct is None else distinct.argmin())
-    else:
+    k = _worst(spectra[:, 0], points, x, mixture, responsibilities)
+    if k is None:
         return None
-    rows = np.flatnonzero(labels == k)
-    some = _values(x, rows)
-    n_distinct = len(np.unique(some, axis=0))
-    ratio = float(spectra[k, -1] / max(spectra[k, 0], np.finfo(float).tiny))
-    return Degeneracy(k, bool(collapsed[k]), float(points[k]), rows, n_distinct, float(spectra[k, 0]), ratio,
-                      describe(some, mixture.features, np.sqrt(np.diag(whole.scatters[0]) / whole.total)))  # fmt: skip
+    parts = _labels(x, mixture, responsibilities)
+    rows = np.concatenate([first + np.flatnonzero(labels == k) for first, labels in parts])
+    some, sds = _values(x, rows), np.sqrt(np.diag(whole.scatters[0]) / whole.total)
+    smallest, largest = float(spectra[k, 0]), float(spectra[k, -1])
+    return Degeneracy(
+        component=k,
+        collapsed=smallest < THINNEST,
+        points=float(points[k]),
+        rows=rows,
+        n_distinct=len(np.unique(some, axis=0)),
+        eigenvalue=smallest,
+        ratio=largest / max(smallest, np.finfo(float).tiny),
+        relation=describe(some, mixture.features, sds),
+    )
 
 
-def _n_distinct(x, labels, k: int, enough: int) -> np.ndarray:
-    """How many different rows each component has, or ``enough``."""
-    found = np.full(k, enough)
-    counts = np.bincount(labels, minlength=k)
-    for j in range(k):
-        rows, seen = np.flatnonzero(labels == j) if counts[j] else [], set()
-        for row in rows:
-            seen.add((_values(x, row) + 0.0).tobytes())
-            if len(seen) >= enough:
-                break
-        found[j] = len(seen)
-    return found
+def _worst(thin, points, x, mixture, responsibilities) -> int | None:
+    """The component that is worst off, by the rule; rows are looked at only if need be."""
+    if (thin < THINNEST).any():
+        return int(thin.argmin())
+    if (points < mixture.n_features + 1 - _ROUNDING).any():
+        return int(points.argmin())
+    distinct = _n_distinct(x, mixture, responsibilities)
+    return int(distinct.argmin()) if (distinct <= mixture.n_features).any() else None
+
+
+def _labels(x, mixture, responsibilities) -> Iterator[tuple[int, np.ndarray]]:
+    """The most probable component of each row, so many rows at once, and the first one's position."""
+    step = len(x) if isinstance(x, Incomplete) else _CHUNK
+    for first in range(0, len(x), step):
+        if responsibilities is None:
+            some = x if len(x) <= step else x[first : first + step]
+            r = e_step(some, mixture, pointwise=False, responsibilities=True, single=False)[2]
+        else:
+            r = responsibilities[first : first + step]
+        yield first, r.argmax(axis=1)
+
+
+def _n_distinct(x, mixture, responsibilities) -> np.ndarray:
+    """How many different rows each component has, counted up to D + 1."""
+    enough, seen = mixture.n_features + 1, [set() for _ in range(mixture.n_components)]
+    for first, labels in _labels(x, mixture, responsibilities):
+        for k in range(mixture.n_components):
+            for row in first + np.flatnonzero(labels == k):
+                if len(seen[k]) >= enough:
+                    break
+                seen[k].add((_values(x, row) + 0.0).tobytes())
+        if all(len(found) >= enough for found in seen):
+            break
+    return np.array([len(found) for found in seen])
 
 
 def _values(x, rows) -> np.ndarray:

@@ -75,18 +75,18 @@ def starts_for(x, n_components: int, starts, rng, case_weights=None, *, tree: Tr
     """
     asked, rng = wanted(starts, n_components, *x.shape), np.random.default_rng(rng)
     rows = _filled(x, case_weights, whole)
-    weights = np.ones(len(rows)) if case_weights is None else np.asarray(case_weights, dtype=float)
-    sample = None
+    weights = None if case_weights is None else np.asarray(case_weights, dtype=float)
+    total, sample = float(len(rows) if weights is None else weights.sum()), None
     for one in asked:
         if one.own is not None:
             yield Beginning(one.name, _own(one.own, x, rows, weights))
         elif one.name == HIERARCHY:
             tree = tree or hierarchy(rows, case_weights)
-            yield from (_cut(tree, n_components, criterion) for criterion in _criteria(rows)[: one.count])
+            yield from (_cut(tree, n_components, criterion, total) for criterion in _criteria(rows)[: one.count])
         elif one.name == MOVES:
             yield from [Beginning(MOVES, None)] * (one.count if moves else 0)
         else:
-            sample = sample or _Sample.of(rows, weights, rng)
+            sample = sample or _Sample.of(rows, weights, rng, total)
             yield from (_DRAWN[one.name](sample, n_components, rng) for _ in range(one.count))
 
 
@@ -114,10 +114,11 @@ class _Sample(NamedTuple):
     share: float
 
     @classmethod
-    def of(cls, x, weights, rng) -> _Sample:
+    def of(cls, x, weights, rng, total) -> _Sample:
         chosen = np.sort(rng.choice(len(x), SAMPLE, replace=False)) if len(x) > SAMPLE else slice(None)
-        rows, some = np.asarray(x[chosen], dtype=float), weights[chosen]
-        return cls(rows, sphered(rows, some), some, some.sum() / weights.sum())
+        rows = np.asarray(x[chosen], dtype=float)
+        some = np.ones(len(rows)) if weights is None else weights[chosen]
+        return cls(rows, sphered(rows, some), some, some.sum() / total)
 
     def stats(self, responsibilities) -> Stats:
         return grown(shrunk(Stats.of(self.rows, responsibilities * self.weights[:, None])), 1 / self.share)
@@ -143,21 +144,21 @@ def _criteria(rows) -> tuple[str, ...]:
     return (QUANTILES, *CRITERIA[:2]) if rows.shape[1] == 1 else CRITERIA
 
 
-def _cut(tree: Tree, k: int, criterion: str) -> Beginning:
+def _cut(tree: Tree, k: int, criterion: str, total: float) -> Beginning:
     """The groups of a tree; of one feature, those between quantiles as well."""
     if criterion == QUANTILES:
         labels = _between_quantiles(tree, k)
     else:
         labels = tree.groups(min(k, tree.n_leaves), criterion)
-    rows, weights = np.asarray(tree.rows[tree.chosen], dtype=float), tree.weights[tree.chosen]
-    stats = Stats.of(rows, np.eye(k)[labels] * weights[:, None])
-    return Beginning(f"{HIERARCHY} {criterion}", grown(shrunk(stats), tree.weights.sum() / weights.sum()))
+    rows = np.asarray(tree.rows[tree.chosen], dtype=float)
+    stats = Stats.of(rows, np.eye(k)[labels] * tree.weights[:, None])
+    return Beginning(f"{HIERARCHY} {criterion}", grown(shrunk(stats), total / tree.weights.sum()))
 
 
 def _between_quantiles(tree, k) -> np.ndarray:
     """Of sorted rows, the same weight in each group; equal rows are in the same."""
     values, same = np.unique(tree.rows[tree.chosen, 0], return_inverse=True)
-    counts = np.bincount(same, tree.weights[tree.chosen])
+    counts = np.bincount(same, tree.weights)
     below = (np.cumsum(counts) - counts) / counts.sum()
     return np.minimum((below * k + 1e-9).astype(int), k - 1)[same]
 
@@ -165,7 +166,7 @@ def _between_quantiles(tree, k) -> np.ndarray:
 def _own(given, x, rows, weights) -> Stats:
     if isinstance(given, Mixture):
         return e_step(x, given, weights, pointwise=False, single=False)[1]
-    stats = Stats.of(np.asarray(rows, dtype=float), given * weights[:, None])
+    stats = Stats.of(np.asarray(rows, dtype=float), given if weights is None else given * weights[:, None])
     # An M-step at exactly these, unless it would collapse.
     return shrunk(stats) if not (stats.counts > 0).all() or _is_thin(stats) else stats
 

@@ -103,3 +103,25 @@ def test_a_story_climbed_the_general_way_has_a_census_too():
     fit = bg.fit_map(finite_mixture(FAITHFUL[::4], 2, prior="lkj"), starts=4, seed=0, progress=False)
     assert sum(m.n_starts for m in fit.census) == 4 and fit.census[0].objective == pytest.approx(fit.log_posterior)
     assert "starts reached this mode" in str(fit)
+
+
+def test_interrupted_it_keeps_what_is_finished(monkeypatch):
+    from bayesgmm.fit import best
+
+    calls, climb = [], best.climb
+
+    def interrupted(*args, **options):
+        calls.append(1)
+        if len(calls) == limit:
+            raise KeyboardInterrupt
+        return climb(*args, **options)
+
+    monkeypatch.setattr(best, "climb", interrupted)
+    limit = 3
+    with pytest.warns(UserWarning, match="interrupted: the fit is the best of the 2 starts finished so far"):
+        fit = bg.fit_mle(FAITHFUL, 2, progress=False)
+    assert fit.converged and len(fit.starts) == 2
+    calls.clear()
+    limit = 1
+    with pytest.raises(KeyboardInterrupt, match="no start was finished"):
+        bg.fit_mle(FAITHFUL, 2, progress=False)

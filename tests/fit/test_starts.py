@@ -120,7 +120,7 @@ def test_more_components_than_different_rows_of_a_sample_still_begin():
     x = np.repeat(np.arange(4.0), 30)[:, None]
     tree = hierarchy(x[:90])
     assert tree.n_leaves == 3
-    found = begun(x[:90], 4, 9, tree=tree)
+    found = begun(x[:90], 4, {"hierarchy": 3, "kmeans++": 3, "random": 3}, tree=tree)
     assert len(found) == 9 and all(np.isfinite(one.stats.means).all() for one in found)
 
 
