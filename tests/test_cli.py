@@ -198,10 +198,10 @@ def test_select_from_file_to_figure(folder):
 def test_select_that_is_interrupted_keeps_what_is_finished(folder, monkeypatch):
     climbed = sweep.Problem.first
 
-    def interrupted(self, n_components, begin, family):
+    def interrupted(self, cells, n_components, begin, family):
         if n_components == 2:
             raise KeyboardInterrupt
-        return climbed(self, n_components, begin, family)
+        return climbed(self, cells, n_components, begin, family)
 
     monkeypatch.setattr(sweep.Problem, "first", interrupted)
     write_two_groups(folder)

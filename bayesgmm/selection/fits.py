@@ -1,4 +1,4 @@
-"""Ends of climbs as `Fit` values."""
+"""Cells as `Fit` values."""
 
 from __future__ import annotations
 
@@ -7,38 +7,39 @@ from dataclasses import replace
 import numpy as np
 
 from bayesgmm.fit.best import certainty, taken
+from bayesgmm.fit.census import End
 from bayesgmm.fit.em import Posterior, climb
 from bayesgmm.fit.result import Fit, Start
 from bayesgmm.selection.sweep import Cell, Problem
 
 
 def as_fit(cell: Cell, problem: Problem) -> Fit:
-    """The best end of a cell; without the census of modes, which takes longer than the climbs."""
-    best = cell.best
-    mixture = best.mixture.permute(np.lexsort(best.mixture.means.T[::-1]))
-    bayes = isinstance(cell.target, Posterior)
+    """The best of a cell; without the census of modes, which takes longer than the climbs."""
+    bayes, seen = isinstance(cell.target, Posterior), cell.seen
+    posterior = seen.log_likelihood + cell.target.log_prior(seen.mixture)
     return Fit(
-        mixture=mixture,
-        log_likelihood=best.log_likelihood,
-        log_posterior=best.objective if bayes else None,
-        n_parameters=cell.n_parameters(problem.table.n_features),
+        mixture=seen.mixture,
+        log_likelihood=seen.log_likelihood,
+        log_posterior=posterior if bayes else None,
+        n_parameters=cell.n_parameters(problem.ground.table.n_features),
         estimator="MAP" if bayes else "MLE",
         coordinates=("weights", "means", "covariances") if bayes else (),
-        converged=best.converged,
-        history=np.array([best.objective]),
-        starts=tuple(Start(e.objective, e.n_iter, e.converged, e.note, e.kind) for e in cell.ends),
+        converged=cell.best.converged,
+        history=np.array([posterior]),
+        starts=tuple(Start(s.objective, s.n_iter, s.converged, s.note, s.kind) for s in cell.summits),
         covariance_type=cell.family.alias,
         prior=cell.target.prior if bayes else None,
-        degeneracy=best.degeneracy,
-        **certainty(problem.table.rows, mixture, problem.weights),
+        degeneracy=seen.degeneracy,
+        **seen.certainty,
     )
 
 
 def polished(fit: Fit, cell: Cell, problem: Problem) -> Fit:
-    """A fit climbed on until nothing is left to gain, with the census of all its cell's ends."""
-    step, history, converged = climb(problem.table.rows, fit.mixture, cell.target, problem.weights)
-    end = cell.best._replace(mixture=step.mixture, objective=step.objective, log_likelihood=step.log_likelihood)
-    ends = [end if e is cell.best else _diagnosed(e, cell, problem) for e in cell.ends]
+    """A fit climbed on until nothing is left to gain, with the census of all its cell's climbs."""
+    ground = problem.ground
+    step, history, converged = climb(ground.table.rows, fit.mixture, cell.target, ground.weights)
+    end = End(cell.best.kind, step.mixture, step.objective, step.log_likelihood, cell.best.n_iter, converged)
+    ends = [end if summit is cell.best else _end(summit, cell, problem) for summit in cell.summits]
     return replace(
         fit,
         mixture=step.mixture,
@@ -46,13 +47,16 @@ def polished(fit: Fit, cell: Cell, problem: Problem) -> Fit:
         log_posterior=None if fit.log_posterior is None else step.objective,
         history=np.array(history),
         converged=converged,
-        **taken(ends, problem.whole, fit.n_parameters),
-        **certainty(problem.table.rows, step.mixture, problem.weights),
+        **taken(ends, ground.whole, fit.n_parameters),
+        **certainty(ground.table.rows, step.mixture, ground.weights),
     )
 
 
-def _diagnosed(end, cell, problem):
-    if end.mixture is None or end.degeneracy is not None:
-        return end
-    wrong = problem.diagnose(end.mixture, cell.target)
-    return end if wrong is None else end._replace(degeneracy=wrong, note=wrong.text)
+def _end(summit, cell: Cell, problem: Problem) -> End:
+    if summit.place is None:
+        return End(summit.kind, None, np.nan, np.nan, summit.n_iter, False, summit.note)
+    seen = problem.look(summit, cell.target)
+    height = seen.log_likelihood + cell.target.log_prior(seen.mixture)
+    note = seen.degeneracy.text if seen.degeneracy else ""
+    return End(summit.kind, seen.mixture, height, seen.log_likelihood, summit.n_iter, summit.converged, note,
+               degeneracy=seen.degeneracy)  # fmt: skip

@@ -18,6 +18,7 @@ from bayesgmm.fit.moments import moments
 from bayesgmm.fit.scaling import counted
 from bayesgmm.priors import prior as prior_of
 from bayesgmm.selection.fits import as_fit, polished
+from bayesgmm.selection.ground import Ground
 from bayesgmm.selection.merging import merge_components
 from bayesgmm.selection.selection import Selection, table_of
 from bayesgmm.selection.sweep import Cell, Problem
@@ -97,8 +98,9 @@ def select(x, n_components=range(1, 10), *, covariance_types="all", criterion="b
     if criterion not in CRITERIA:
         raise DataError(f"criterion must be one of {', '.join(map(repr, CRITERIA))}, not {criterion!r}")
     prior = None if prior is None else prior_of(prior)
-    problem = Problem(table, weights, moments(table.rows, weights), prior, _starts(starts),
-                      np.random.SeedSequence(seed), hierarchy(table.rows, weights), Event())  # fmt: skip
+    ground = Ground(table, weights, moments(table.rows, weights))
+    problem = Problem(ground, prior, _starts(starts), np.random.SeedSequence(seed), hierarchy(table.rows, weights),
+                      Event())  # fmt: skip
     cells, complete = _swept(problem, numbers, families, progress)
     fits = {key: as_fit(cell, problem) for key, cell in cells.items() if cell.best is not None}
     sound = [key for key in fits if not cells[key].degenerate]
@@ -107,7 +109,7 @@ def select(x, n_components=range(1, 10), *, covariance_types="all", criterion="b
     for key in sorted(sound, key=lambda key: getattr(fits[key], criterion))[:_POLISHED]:
         fits[key] = polished(fits[key], cells[key], problem)
     first = min((fits[key] for key in sound), key=lambda fit: fit.bic)
-    return Selection(fits, table_of(list(cells.values()), fits, table.n_features), criterion, problem.whole.total,
+    return Selection(fits, table_of(list(cells.values()), fits, table.n_features), criterion, ground.whole.total,
                      not complete, merge_components(first, table, case_weights=weights))  # fmt: skip
 
 
@@ -118,7 +120,7 @@ def _swept(problem: Problem, numbers: list[int], families: list[Family], progres
         work = partial(over_threads, tick=tick, stopped=problem.stopped)
         starts = work(problem.begin, numbers)
         for k in starts:
-            first = work(partial(problem.first, k, starts[k]), families)
+            first = work(partial(problem.first, cells, k, starts[k]), families)
             cells |= {cell.key: cell for cell in first.values()}
             again = work(partial(problem.again, cells), [cell for cell in first.values() if cell.target is not None])
             cells |= {cell.key: cell for cell in again.values()}

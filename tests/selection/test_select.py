@@ -181,10 +181,10 @@ def test_wrong_arguments_are_one_sentence(faithful, options, words_):
 def test_an_interrupt_keeps_what_is_finished(faithful, monkeypatch):
     climbed = sweep.Problem.first
 
-    def interrupted(self, n_components, begin, family):
+    def interrupted(self, cells, n_components, begin, family):
         if n_components == 3:
             raise KeyboardInterrupt
-        return climbed(self, n_components, begin, family)
+        return climbed(self, cells, n_components, begin, family)
 
     monkeypatch.setattr(sweep.Problem, "first", interrupted)
     found = bg.select(faithful, [1, 2, 3], covariance_types=["full", "tied"], **QUIET)
