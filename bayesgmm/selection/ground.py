@@ -17,6 +17,7 @@ from bayesgmm.fit.climbs import climb_from, nowhere
 from bayesgmm.fit.compiled import FLAT, Units, is_compiled
 from bayesgmm.fit.degenerate import Degeneracy
 from bayesgmm.fit.em import Posterior, Target
+from bayesgmm.fit.wanted import HIERARCHY
 from bayesgmm.kernel import Stats, ascents
 from bayesgmm.kernel.ascents import COLLAPSED, CONVERGED
 from bayesgmm.mixture import Mixture
@@ -24,7 +25,7 @@ from bayesgmm.mixture import Mixture
 # Newton's decrement at which a climb ends: twice the log-likelihood that is left, a hundredth of what a table shows.
 TOLERANCE, _MOST = 1e-4, 2000
 # Steps after which starts are compared.
-_ROUGH = 8
+_ROUGH = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +82,7 @@ class Ground:
         if len(kinds) <= keep:
             return [*rough, *lost]
         best = sorted(unfinished, key=lambda i: -rough[i].objective)[:keep]
+        best += [i for i in unfinished if i not in best and kinds[i].startswith(HIERARCHY)]
         done = [one for i, one in enumerate(rough) if i not in unfinished]
         if best:
             some, _ = self._ascended([kinds[i] for i in best], [part[best] for part in after], target, _MOST)

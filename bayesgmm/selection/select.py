@@ -132,8 +132,10 @@ def _swept(problem: Problem, numbers: list[int], families: list[Family], progres
 def _starts(starts):
     if isinstance(starts, str | Mapping | int | np.integer):
         return starts
-    raise DataError(f"starts must be a number, or names with counts such as {{'hierarchy': 1, 'kmeans++': 9}}, not a "
-                    f"{type(starts).__name__}: a start of your own fits one n_components alone, so give it to fit_mle")
+    raise DataError(
+        f"starts must be a number, or names with counts such as {{'hierarchy': 1, 'kmeans++': 9}}, not a "
+        f"{type(starts).__name__}: a start of your own fits one n_components alone, so give it to fit_mle"
+    )
 
 
 def numbers_of(n_components) -> list[int]:

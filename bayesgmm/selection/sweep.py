@@ -34,7 +34,7 @@ from bayesgmm.selection.workers import Stopped
 # Climbs of a cell that go all the way: of its own starts, and of where others have ended.
 _KEEP, _KEEP_AGAIN = 8, 4
 # Families whose ends are tried: so many of the next higher and of the next lower likelihood.
-_SIMILAR = 2
+_SIMILAR = 4
 
 
 class Beginnings(NamedTuple):
@@ -61,7 +61,8 @@ class Cell:
     """What became of one number of components and one family.
 
     ``best`` is the highest summit that is not degenerate; where there is none, the highest whose covariances have not
-    collapsed, and ``degenerate`` is true; None where all have, or where nothing could be tried. ``seen`` is its mixture.
+    collapsed, and ``degenerate`` is true; None where all have, or where nothing could be tried. ``seen`` is the mixture
+    of the best.
     """
 
     n_components: int
@@ -138,6 +139,9 @@ class Problem:
         """A cell climbed from where similar families have ended, too."""
         others = [c for key, c in cells.items() if key[0] == cell.n_components and c is not cell and c.best is not None]
         height = -np.inf if cell.best is None else cell.best.objective
+        if cell.degenerate:  # lower ends may be sound: all that are somewhere else are tried, and to the end
+            begin = [Beginning(f"fit of {c.family.code}", c.seen.stats) for c in others if not c.degenerate]
+            return self._climbed(cell, begin, len(begin))
         higher = sorted((c for c in others if c.best.objective > height), key=lambda c: c.best.objective)
         lower = sorted((c for c in others if c.best.objective <= height), key=lambda c: -c.best.objective)
         begin = [Beginning(f"fit of {c.family.code}", c.seen.stats) for c in higher[:_SIMILAR] + lower[:_SIMILAR]]
