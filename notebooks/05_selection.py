@@ -44,14 +44,12 @@ ax = bg.plot_selection(found)
 
 # %% [markdown]
 # Differences are what counts, so the figure shows them: how far each fit is above the best. Up to 10 they are to scale;
-# those beyond hardly matter. A gap is a fit that collapsed: a component that shrinks onto a few rows has a likelihood
-# without bound, which is no evidence of anything. The table has the reason of each.
+# those beyond hardly matter. Two fits of four components are as good as each other: one ellipsoid for all (EEE), or of
+# four sizes (VEE). Had a component collapsed onto a few rows, there would be a gap in the line, and a note in
+# `found.table` that says onto which: its likelihood has no bound, and is no evidence of anything.
 
 # %%
-found.ranking.head(8)
-
-# %%
-found.table.loc[found.table["degenerate"], ["n_components", "covariance_type", "note"]].head(3)
+found.ranking.drop(columns=["converged", "degenerate", "note"]).head(6).round(1)
 
 # %% [markdown]
 # ## 2. When BIC and ICL disagree
@@ -85,35 +83,36 @@ pd.crosstab(penguins["species"], merging.labels(), colnames=["cluster"])
 pd.crosstab([penguins["species"], penguins["sex"]], found.best.mixture.predict(x), colnames=["component"])
 
 # %% [markdown]
-# The components that are merged, or not, have a meaning that the criteria know nothing of: males and females of a
-# species differ in size. Whether these are one group or two depends on what the groups are for. No criterion answers
-# that.
+# All but five of the penguins are where their species is. The two components that were merged have a meaning as well:
+# they are the females and the males of one species, which differ in size more than those of the others. Whether these
+# are one group or two depends on what the groups are for, and no criterion answers that.
 
 # %% [markdown]
 # ## 3. A test: one component more?
 #
 # The bootstrap likelihood-ratio test asks whether K + 1 components fit better than they would by chance if K were
-# enough: it simulates from the fit of K, fits both again, and counts. Here within the family that BIC chose, and with
-# 99 samples a step to be quick; use 999 for a p-value to report.
+# enough: it simulates from the fit of K, fits both again, and counts. Here within one family, and with 99 samples a
+# step to be quick; use 999 for a p-value to report.
 
 # %%
-bg.bootstrap_lrt(x, range(1, 6), covariance_type=found.best.covariance_type, replicates=99, seed=1, progress=False)
+bg.bootstrap_lrt(x, range(2, 5), covariance_type="EEE", replicates=99, seed=1, progress=False)
 
 # %% [markdown]
 # ## 4. On to the posterior
 #
-# Selection gives one mixture, as if its number of components and its parameters were known. The posterior says how
-# well the parameters are. Its stories have the four families that scikit-learn has; we take the number of components
-# that was chosen, with full covariances.
+# Selection gives one mixture, as if its parameters were known. The posterior says how well they are. Its stories have
+# four of the fourteen families; the runner-up, which BIC cannot tell from the best, is one of them.
 
 # %%
-k = found.best.n_components
-model = finite_mixture(x, n_components=k)
-draws = bg.sample(model, draws=500, tune=500, seed=1, progress=False)
+mle = found.fit(4, "EEE")
+draws = bg.sample(finite_mixture(x, n_components=4, covariance_type="tied"), seed=1, progress=False)
 print(bg.diagnose(draws))
 
 # %%
-ax = bg.plot_components(draws, features=["bill_length_mm", "bill_depth_mm"])
+bg.compare(mle, draws, folds=None).table.loc[["weights[0]", "weights[1]", "weights[2]", "weights[3]"]]
+
+# %%
+ax = bg.plot_components(draws, mle=mle, features=["bill_length_mm", "bill_depth_mm"])
 
 # %% [markdown]
 # **So what?** Look at more than the first row of the ranking: how far ahead it is, whether more than one start reached

@@ -57,17 +57,22 @@ def test_galaxies_have_a_better_fit_than_mclust_s_start_finds():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["acidity", "enzyme", "faithful", "diabetes_mclust_flawed"])
-def test_maxima_are_as_high_as_mclust_s(name):
-    """In 99 % of cells in which neither is degenerate; and we find a fit in 98 % of those in which mclust does."""
-    ref = known(name)
-    found = bg.select(ref.x, seed=0, progress=False)
-    cells = beside(found, ref)
-    both = [c for c in cells if not c["excluded"] and not c["theirs degenerate"]]
-    lower = [c for c in both if c["higher"] < -CLOSE]
+def test_maxima_are_as_high_as_mclust_s():
+    """In 99 % of all cells in which neither is degenerate; and in 98 % of those in which mclust's is not, ours is not.
+
+    The model that is selected is mclust's, or has a better BIC.
+    """
+    cells = []
+    for ref in filter(None, map(reference, names())):
+        found = bg.select(ref.x, seed=0, progress=False)
+        cells += beside(found, ref)
+        best = found.ranking.iloc[0]
+        same = (best["n_components"], best["covariance_type"]) == ref.selected
+        assert same or best["bic"] < ref.bic
+    assert len({cell["data"] for cell in cells}) >= 6  # those that this project holds
+    both = [cell for cell in cells if not cell["excluded"] and not cell["theirs degenerate"]]
+    lower = [cell for cell in both if cell["higher"] < -CLOSE]
     assert len(lower) <= 0.01 * len(both), lower
-    lost = [c for c in cells if c["excluded"] and not c["theirs degenerate"]]
-    assert len(lost) <= 0.02 * len(cells), lost
-    best = found.ranking.iloc[0]
-    same = (best["n_components"], best["covariance_type"]) == ref.selected
-    assert same or best["bic"] < ref.bic
+    sound = [cell for cell in cells if not cell["theirs degenerate"]]
+    lost = [cell for cell in sound if cell["excluded"]]
+    assert len(lost) <= 0.02 * len(sound), lost
