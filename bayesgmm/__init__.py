@@ -27,7 +27,7 @@ Rooms, each may import those before it
     ``ppl``       the PyMC language: distributions, the mixture's Op, declarations, traces
     ``fit``       point estimates: EM, starts, MAP of any story; their standard errors
     ``draws``     what a posterior says: labels, summary, diagnose, membership, uncertain rows, densities with bands,
-                  missing cells, sensitivity, predictive checks
+                  missing cells, sensitivity, predictive checks, partitions and the number of clusters
     ``engines``   posterior draws: NUTS, Gibbs and Laplace; ``engines.density`` has the stories' log densities, and
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``resampling``  bootstrap and jackknife of point estimates
@@ -64,9 +64,11 @@ _HOMES = {
     "MarginalGaussianMixture": "ppl",
     "Merging": "selection",
     "Mixture": "mixture",
+    "Partition": "draws",
     "PredictiveCheck": "draws",
     "Selection": "selection",
     "Wishart": "ppl",
+    "adjusted_rand_index": "draws",
     "as_table": "data",
     "bootstrap": "resampling",
     "bootstrap_lrt": "selection",
@@ -89,6 +91,9 @@ _HOMES = {
     "load_dataset": "data",
     "membership": "draws",
     "merge_components": "selection",
+    "n_clusters": "draws",
+    "partition": "draws",
+    "partition_distance": "draws",
     "plot_calibration": "plots",
     "plot_comparison": "plots",
     "plot_components": "plots",
@@ -100,10 +105,12 @@ _HOMES = {
     "plot_membership": "plots",
     "plot_merging": "plots",
     "plot_pairs": "plots",
+    "plot_partition": "plots",
     "plot_predictive_check": "plots",
     "plot_prior": "plots",
     "plot_ranks": "plots",
     "plot_selection": "plots",
+    "plot_similarity": "plots",
     "plot_trace": "plots",
     "positive": "ppl",
     "predictive_check": "draws",
@@ -115,6 +122,7 @@ _HOMES = {
     "scale_prior": "fit",
     "select": "selection",
     "sensitivity": "draws",
+    "similarity": "draws",
     "standard_errors": "fit",
     "summary": "draws",
     "uncertain": "draws",

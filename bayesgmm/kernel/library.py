@@ -74,7 +74,14 @@ LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _
 #: Clusters of rows merged two by two.
 _TREES = tuple(f"kernel/{name}.py" for name in ("agglomerate", "compiler", "options", "views"))
 AGGLOMERATE = Routine("agglomerate", 11, "bayesgmm.kernel.agglomerate", _TREES)
-KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, MSTEP, ASCENT, AGGLOMERATE, *LABELS.values())
+#: A partition of least expected loss, from one start.
+SEARCH = Routine("search", 20, "bayesgmm.kernel.search",
+                 tuple(f"kernel/{name}.py" for name in
+                       ("arithmetic", "assign", "clusters", "compiler", "options", "search", "views")))  # fmt: skip
+#: How often rows are in one cluster.
+PAIRS = Routine("pairs", 6, "bayesgmm.kernel.pairs",
+                tuple(f"kernel/{name}.py" for name in ("compiler", "options", "pairs", "views")))  # fmt: skip
+KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, MSTEP, ASCENT, AGGLOMERATE, *LABELS.values(), SEARCH, PAIRS)
 
 
 @cache

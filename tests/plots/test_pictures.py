@@ -3,6 +3,7 @@
 `pytest --mpl-generate-path=tests/plots/baseline tests/plots/test_pictures.py` draws them anew, to be looked at.
 """
 
+import numpy as np
 import pytest
 
 import bayesgmm as bg
@@ -131,3 +132,24 @@ def test_selection(d):
 @picture
 def test_merging():
     return figure_of(plots.plot_merging(clusters_of_two()))
+
+
+def clusters_of(x, draws=60):
+    """Labels that a row far from the middle of its cluster often leaves."""
+    rng = np.random.default_rng(0)
+    truth = (x[:, 0] > 0) + 2 * (x[:, 1] > 0)
+    other = (x[:, 0] + 0.6 * rng.standard_normal((draws, len(x))) > 0) + 2 * (x[:, 1] > 0)
+    return np.where(rng.random((draws, 1)) < 0.7, other, truth)
+
+
+@pytest.mark.parametrize("n", [50, 1700])
+@picture
+def test_similarity(n):
+    x = 1.5 * np.random.default_rng(1).standard_normal((n, 2))
+    return figure_of(plots.plot_similarity(clusters_of(x), (x[:, 0] > 0) + 2 * (x[:, 1] > 0)))
+
+
+@picture
+def test_partition():
+    x = 1.5 * np.random.default_rng(1).standard_normal((120, 2))
+    return figure_of(plots.plot_partition(bg.partition(clusters_of(x), seed=0), x))
