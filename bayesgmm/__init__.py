@@ -20,7 +20,7 @@ Rooms, each may import those before it
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
     ``univariate``  distribution functions of mixtures of one feature, and their inverses
     ``mixture``   Mixture, a frozen value: a fit gives one, every draw is one
-    ``families``  how Σ_k may be built: full, tied, diag, spherical
+    ``families``  how Σ_k may be built: mclust's fourteen, full, tied, diag and spherical among them
     ``priors``    priors as values, one file a prior: formulas, log density, draws, closed-form updates
     ``data``      how data arrive: arrays, frames, files; checks; the shipped data sets
     ``tape``      small graphs as lists of instructions for one compiled loop: a program, and how it is written
@@ -100,6 +100,7 @@ _HOMES = {
     "plot_density": "plots",
     "plot_energy": "plots",
     "plot_ess": "plots",
+    "plot_families": "plots",
     "plot_forest": "plots",
     "plot_gaussian": "plots",
     "plot_membership": "plots",

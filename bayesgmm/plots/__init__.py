@@ -9,6 +9,7 @@ from .comparison import plot_comparison
 from .components import plot_components
 from .diagnostics import plot_ranks, plot_trace
 from .efficiency import plot_energy, plot_ess
+from .families import plot_families
 from .forest import plot_forest
 from .gaussian import plot_gaussian
 from .memberships import plot_membership
@@ -28,6 +29,7 @@ __all__ = [
     "plot_density",
     "plot_energy",
     "plot_ess",
+    "plot_families",
     "plot_forest",
     "plot_gaussian",
     "plot_membership",

@@ -153,3 +153,8 @@ def test_similarity(n):
 def test_partition():
     x = 1.5 * np.random.default_rng(1).standard_normal((120, 2))
     return figure_of(plots.plot_partition(bg.partition(clusters_of(x), seed=0), x))
+
+
+@picture
+def test_families():
+    return figure_of(plots.plot_families())
