@@ -81,7 +81,8 @@ SEARCH = Routine("search", 20, "bayesgmm.kernel.search",
 #: How often rows are in one cluster.
 PAIRS = Routine("pairs", 6, "bayesgmm.kernel.pairs",
                 tuple(f"kernel/{name}.py" for name in ("compiler", "options", "pairs", "views")))  # fmt: skip
-KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, MSTEP, ASCENT, AGGLOMERATE, *LABELS.values(), SEARCH, PAIRS)
+KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, MSTEP, ASCENT, AGGLOMERATE, *LABELS.values(), SEARCH,
+          PAIRS)  # fmt: skip
 
 
 @cache
