@@ -32,6 +32,7 @@ Rooms, each may import those before it
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``resampling``  bootstrap and jackknife of point estimates
     ``comparison``  MLE beside Bayes
+    ``selection``  how many components, of which family: a sweep, bootstrap tests, merging into clusters
     ``calibration``  simulation-based calibration: do an engine's draws come from the posterior?
     ``plots``     figures; the only room that imports matplotlib
     ``workflow``, ``cli``  the main job and the command line
@@ -61,13 +62,16 @@ _HOMES = {
     "LKJ": "priors",
     "LKJCorrelation": "ppl",
     "MarginalGaussianMixture": "ppl",
+    "Merging": "selection",
     "Mixture": "mixture",
     "Partition": "draws",
     "PredictiveCheck": "draws",
+    "Selection": "selection",
     "Wishart": "ppl",
     "adjusted_rand_index": "draws",
     "as_table": "data",
     "bootstrap": "resampling",
+    "bootstrap_lrt": "selection",
     "by_feature": "draws",
     "calibrate": "calibration",
     "compare": "comparison",
@@ -86,6 +90,7 @@ _HOMES = {
     "jackknife": "resampling",
     "load_dataset": "data",
     "membership": "draws",
+    "merge_components": "selection",
     "n_clusters": "draws",
     "partition": "draws",
     "partition_distance": "draws",
@@ -99,11 +104,13 @@ _HOMES = {
     "plot_forest": "plots",
     "plot_gaussian": "plots",
     "plot_membership": "plots",
+    "plot_merging": "plots",
     "plot_pairs": "plots",
     "plot_partition": "plots",
     "plot_predictive_check": "plots",
     "plot_prior": "plots",
     "plot_ranks": "plots",
+    "plot_selection": "plots",
     "plot_similarity": "plots",
     "plot_trace": "plots",
     "positive": "ppl",
@@ -115,6 +122,7 @@ _HOMES = {
     "sample": "engines",
     "sample_components": "engines",
     "scale_prior": "fit",
+    "select": "selection",
     "sensitivity": "draws",
     "similarity": "draws",
     "standard_errors": "fit",
@@ -122,7 +130,7 @@ _HOMES = {
     "uncertain": "draws",
 }
 _ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors",
-          "resampling")  # fmt: skip
+          "resampling", "selection")  # fmt: skip
 
 __all__ = sorted([*_HOMES, "__version__"])
 
