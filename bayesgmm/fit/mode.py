@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.data import Table
+from bayesgmm.fit.components import ComponentsFit
 from bayesgmm.fit.em import Posterior
 from bayesgmm.fit.mle import at_least_one, best_climb, certainty
 from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit, Start
+from bayesgmm.fit.shares import start_responsibilities
 from bayesgmm.fit.starts import start_statistics
 from bayesgmm.kernel import Stats
 from bayesgmm.priors.weights import refuse_unbounded
@@ -33,7 +35,7 @@ class Summit(NamedTuple):
     curvature: np.ndarray | None
 
 
-def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
+def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit | ComponentsFit:
     """Find the mode of a story's posterior density.
 
     A story that declares a prior with closed forms is climbed by EM; any other one by L-BFGS on the marginal posterior
@@ -42,7 +44,7 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     Parameters
     ----------
     model : pymc.Model
-        A story: one observed `MarginalGaussianMixture`.
+        A story: one observed `MarginalGaussianMixture`, or `MarginalMixture`.
     starts : int
         Climbs begun.
     seed : int, optional
@@ -52,7 +54,7 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
 
     Returns
     -------
-    Fit
+    Fit, or ComponentsFit of a story with components of its own
         ``coordinates`` names the variables whose density, without Jacobian, is at its maximum: `pymc.find_MAP`'s
         convention. A mode depends on coordinates. A weight may sit at 0 where its concentration is 1.
 
@@ -79,9 +81,12 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     """
     from bayesgmm.ppl.declaration import declaration
     from bayesgmm.ppl.observed import observed_mixture
+    from bayesgmm.ppl.parts import is_open
 
-    observed, rng = observed_mixture(model), np.random.default_rng(seed)
-    starts, known = at_least_one(starts, "starts"), declaration(model)
+    starts, rng = at_least_one(starts, "starts"), np.random.default_rng(seed)
+    if is_open(model):
+        return _climb_open(model, starts, rng, progress)
+    observed, known = observed_mixture(model), declaration(model)
     begin = start_statistics(observed.rows, observed.n_components, starts, rng, observed.case_weights)
     begin = track(begin, starts, "MAP", progress)
     prior = known.prior.with_mode(known.family) if known is not None else None
@@ -92,11 +97,47 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     return best_climb(Table(observed.x, features), target, begin, observed.case_weights)
 
 
+def _climb_open(model, starts: int, rng, progress) -> ComponentsFit:
+    from bayesgmm.ppl.open_surface import OpenSurface
+
+    _refuse_unbounded(model)
+    surface = OpenSurface(model)
+    begin = track(beginnings(surface, starts, rng), starts, "MAP", progress)
+    found, census = highest(surface, begin, jacobian=False)
+    log_posterior, _, log_likelihood = surface.log_posterior(found.point, jacobian=False)
+    weights, log_joint = surface.parts(found.point)
+    counted = surface.observed.case_weights
+    return ComponentsFit(
+        weights=weights,
+        components=surface.free_variables(found.point),
+        log_likelihood=log_likelihood,
+        log_posterior=log_posterior,
+        responsibilities=np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=1)[:, None]),
+        n_parameters=len(found.point),
+        n_obs=float(len(surface.rows) if counted is None else counted.sum()),
+        estimator="MAP",
+        converged=found.converged,
+        history=np.array(found.history),
+        starts=census,
+    )
+
+
+def beginnings(surface, starts: int, rng) -> Iterator:
+    """What climbs of a surface begin from: statistics, or responsibilities where components are a story's own."""
+    observed, k = surface.observed, surface.observed.n_components
+    begin = start_statistics if hasattr(surface, "e_step") else start_responsibilities
+    return begin(surface.rows, k, starts, rng, observed.case_weights)
+
+
+def _refuse_unbounded(model) -> None:
+    for alpha in _concentrations(model):
+        refuse_unbounded(alpha)
+
+
 def _climb_any(model, begin) -> Fit:
     from bayesgmm.ppl.surface import Surface
 
-    for alpha in _concentrations(model):
-        refuse_unbounded(alpha)
+    _refuse_unbounded(model)
     surface = Surface(model)
     return _fit(surface, *highest(surface, begin, jacobian=False))
 
