@@ -33,6 +33,7 @@ Rooms, each may import those before it
     ``resampling``  bootstrap and jackknife of point estimates
     ``comparison``  MLE beside Bayes
     ``calibration``  simulation-based calibration: do an engine's draws come from the posterior?
+    ``testing``   check_story: what is wrong with a story of one's own
     ``plots``     figures; the only room that imports matplotlib
     ``workflow``, ``cli``  the main job and the command line
 ``bayesgmm.models`` holds the stories: functions that return a `pymc.Model`. The core never imports them.
@@ -52,6 +53,7 @@ __version__ = "0.1.0"
 # Public name -> the module that has it. Each is imported on first use: `import bayesgmm` loads nothing heavy.
 _HOMES = {
     "Comparison": "comparison",
+    "ComponentsFit": "fit",
     "Conjugate": "priors",
     "Diagnosis": "draws",
     "Fit": "fit",
@@ -61,6 +63,7 @@ _HOMES = {
     "LKJ": "priors",
     "LKJCorrelation": "ppl",
     "MarginalGaussianMixture": "ppl",
+    "MarginalMixture": "ppl",
     "Mixture": "mixture",
     "PredictiveCheck": "draws",
     "Wishart": "ppl",
@@ -77,6 +80,7 @@ _HOMES = {
     "e_step": "kernel",
     "extend": "engines",
     "family": "families",
+    "fit_components": "fit",
     "fit_map": "fit",
     "fit_mle": "fit",
     "highest_density": "draws",
@@ -112,7 +116,7 @@ _HOMES = {
     "uncertain": "draws",
 }
 _ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors",
-          "resampling")  # fmt: skip
+          "resampling", "testing")  # fmt: skip
 
 __all__ = sorted([*_HOMES, "__version__"])
 

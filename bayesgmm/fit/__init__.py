@@ -1,5 +1,6 @@
 """Point estimates: EM from several starts, the posterior mode of any story, and standard errors."""
 
+from bayesgmm.fit.components import ComponentsFit, fit_components
 from bayesgmm.fit.degenerate import DegenerateFit
 from bayesgmm.fit.mle import fit_mle
 from bayesgmm.fit.mode import fit_map
@@ -7,4 +8,5 @@ from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.scaling import scale_prior
 from bayesgmm.fit.uncertainty import Uncertainty, standard_errors
 
-__all__ = ["DegenerateFit", "Fit", "Start", "Uncertainty", "fit_map", "fit_mle", "scale_prior", "standard_errors"]
+__all__ = ["ComponentsFit", "DegenerateFit", "Fit", "Start", "Uncertainty", "fit_components", "fit_map", "fit_mle",
+           "scale_prior", "standard_errors"]  # fmt: skip

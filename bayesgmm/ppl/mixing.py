@@ -85,7 +85,7 @@ class MarginalMixture(pm.Distribution):
     >>> pm.draw(rows, random_seed=3).shape
     (3,)
     >>> pm.logp(rows, np.array([1, 20, 0])).eval().round(3)
-    array([-1.693, -3.111, -1.693])
+    array([-1.693, -3.114, -1.693])
     """
 
     rv_type = MarginalMixtureRV

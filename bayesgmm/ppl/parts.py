@@ -71,7 +71,7 @@ def joint_graph(model: pm.Model, variable) -> pt.TensorVariable:
     return log_joint(model.rvs_to_values[variable], *parameters)
 
 
-def mixing_graph(model: pm.Model, variable) -> pt.TensorVariable:
+def mixing_graph(variable) -> pt.TensorVariable:
     """The weights (K,) or (N, K), in terms of the free variables."""
     return parameters_of(variable)[0]
 
@@ -97,7 +97,7 @@ def parts(model: pm.Model, point: dict[str, np.ndarray]) -> Parts:
     """
     variable, free = observed_rows(model).variable, list(model.free_RVs)
     given = [v.type(v.name) for v in free]
-    outputs = [mixing_graph(model, variable), joint_graph(model, variable)]
+    outputs = [mixing_graph(variable), joint_graph(model, variable)]
     others = {v: model.rvs_to_values[v] for v in model.observed_RVs}
     with quietly():
         outputs = pm.pytensorf.replace_vars_in_graphs(outputs, dict(zip(free, given)) | others)
