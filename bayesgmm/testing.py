@@ -122,34 +122,47 @@ def _told(model) -> Iterator[str]:
 class _Trial:
     """A story at a few points."""
 
+    _run = None
+
     def __init__(self, model):
-        from bayesgmm.ppl.open_surface import OpenSurface
-        from bayesgmm.ppl.parts import is_open
-        from bayesgmm.ppl.surface import Surface
+        from bayesgmm.ppl.observed import observed_mixture
+        from bayesgmm.ppl.parts import is_open, observed_rows
 
         self.model, self.is_open = model, is_open(model)
-        self.surface = OpenSurface(model) if self.is_open else Surface(model)
-        self.weights, self.n_components = self.surface.observed.case_weights, len(model.coords["component"])
+        self.observed = observed_rows(model) if self.is_open else observed_mixture(model)
+        self.weights, self.n_components = self.observed.case_weights, len(model.coords["component"])
+
+    @cached_property
+    def surface(self):
+        from bayesgmm.ppl.open_surface import OpenSurface
+        from bayesgmm.ppl.surface import Surface
+
+        return OpenSurface(self.model) if self.is_open else Surface(self.model)
+
+    @cached_property
+    def points(self) -> list[np.ndarray]:
         rng, start = np.random.default_rng(0), self.surface.start
-        self.points = [start + _NOISE * rng.normal(size=start.shape) for _ in range(_POINTS)]
+        return [start + _NOISE * rng.normal(size=start.shape) for _ in range(_POINTS)]
 
     def values(self, u) -> dict[str, np.ndarray]:
         """The free variables, in their own coordinates."""
         return self.surface.free_variables(u)
 
-    @cached_property
-    def _run(self):
+    def parts(self, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """The weights and log p(x_n, z_n = k) (N, K), given the free variables."""
+        if self._run is None:
+            self._run = self._function(values)
+        with np.errstate(all="ignore"):
+            return self._run(*values.values())
+
+    def _function(self, values):
         from bayesgmm.ppl.parts import parts
         from bayesgmm.ppl.surface import parameters
 
-        if not self.is_open:
-            return lambda *free: _of_gaussians(self.surface.rows, *parameters(self.model)[0](*free))
-        return parts(self.model, self.values(self.points[0])).run
-
-    def parts(self, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """The weights and log p(x_n, z_n = k) (N, K), given the free variables."""
-        with np.errstate(all="ignore"):
-            return self._run(*values.values())
+        if self.is_open:
+            return parts(self.model, values).run
+        run = parameters(self.model)[0]
+        return lambda *free: _of_gaussians(self.observed.rows, *run(*free))
 
     @cached_property
     def sizes(self) -> list[int]:
@@ -183,7 +196,7 @@ def _evaluated(trial: _Trial) -> Iterator[str]:
 
 def _shapes(trial) -> Iterator[str]:
     weights, log_joint = trial.parts(trial.values(trial.points[0]))
-    n, k = len(trial.surface.observed.x), trial.n_components
+    n, k = len(trial.observed.x), trial.n_components
     if log_joint.shape != (n, k):
         yield (f"log p(x_n | θ_k) must have a row for each of the {n} rows and a column for each of the {k} "
                f"components, but has the shape {log_joint.shape}")  # fmt: skip
@@ -213,7 +226,7 @@ def _sum_of_parts(trial) -> Iterator[str]:
 
     model = trial.model
     with quietly():
-        outputs = model.logp(vars=[trial.surface.observed.variable], sum=False)
+        outputs = model.logp(vars=[trial.observed.variable], sum=False)
         values = [model.rvs_to_values[v] for v in model.free_RVs]
         (log_prob,), joined = pm.pytensorf.join_nonshared_inputs(model.initial_point(), outputs, values)
         run = pytensor.function([joined], log_prob, on_unused_input="ignore")
@@ -232,7 +245,7 @@ def _sum_of_parts(trial) -> Iterator[str]:
 
 def _dims(trial) -> Iterator[str]:
     """Variables without the dim ``component`` that some components know and others do not."""
-    first, k = 0, trial.n_components
+    first, k, lone = 0, trial.n_components, []
     for name, size in zip(trial.surface.names, trial.sizes, strict=True):
         if not trial.own(name):
             columns = [_told_by(trial, first + i) for i in range(min(size, _MOST_NUMBERS))]
@@ -241,10 +254,11 @@ def _dims(trial) -> Iterator[str]:
                 yield (f"{name} differs between the components but has not the dim 'component', so that it is not "
                        f"permuted with them: dims='component', or with further dims")  # fmt: skip
             elif some:
-                which = ", ".join(map(str, np.flatnonzero(some[0])))
-                yield (f"{name} is a variable of component {which} alone: declare one variable of all components, with "
-                       "the dim 'component'")  # fmt: skip
+                lone.append(f"{name} (of component {', '.join(map(str, np.flatnonzero(some[0])))})")
         first += size
+    if lone:
+        yield (f"{', '.join(lone)} belongs to some components alone: declare one variable of all components, with the "
+               "dim 'component'")  # fmt: skip
 
 
 def _told_by(trial, i: int) -> np.ndarray:
@@ -302,7 +316,7 @@ def _gradient(trial) -> Iterator[str]:
 
 def _rows_apart(trial, story, args, kwargs) -> Iterator[str]:
     """log p of a row is the same when others are left out."""
-    n = len(trial.surface.observed.x)
+    n = len(trial.observed.x)
     dims = trial.model.named_vars_to_dims
     if n < 4 or any("obs" in (dims.get(name) or ()) for name in trial.surface.names):
         return

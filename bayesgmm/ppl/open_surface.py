@@ -95,7 +95,7 @@ class OpenSurface:
         flat = [self._read(point) for point in u.reshape(-1, u.shape[-1])]
         (first, *others), names = zip(*flat), self._graphs.names
         named = [*zip(["weights"] if first[0].ndim == 1 else [], [first]), *zip(names, others, strict=True)]
-        return {name: np.array(v).reshape(*u.shape[:-1], *v[0].shape) for name, v in dict(named).items()}
+        return {name: np.array(v).reshape(u.shape[:-1] + np.shape(v[0])) for name, v in dict(named).items()}
 
     def free_variables(self, u) -> dict[str, np.ndarray]:
         """The story's free variables at u, under their PyMC names, in their own coordinates."""
