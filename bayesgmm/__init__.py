@@ -15,6 +15,7 @@ A reader's walk
     graph, for any other. All climb the same gradient, by Fisher's identity, as does the Op of
     ``ppl/marginal.py`` → ``ppl/op.py`` when PyMC itself evaluates a story. ``engines/gibbs.py`` → ``engines/sweeps``
     needs no gradient. What needs JAX is in files called ``jaxed.py``: the Op under JAX, numpyro's NUTS on the graph.
+    Components of one's own: ``ppl/mixing.py`` → ``ppl/open_surface.py``; their draws: ``draws/parts.py``.
 
 Rooms, each may import those before it
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
@@ -71,6 +72,7 @@ _HOMES = {
     "bootstrap": "resampling",
     "by_feature": "draws",
     "calibrate": "calibration",
+    "calibrate_story": "calibration",
     "compare": "comparison",
     "concentration": "ppl",
     "coords": "ppl",

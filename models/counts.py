@@ -1,10 +1,10 @@
 """A mixture of K Poisson distributions.
 
-    Z_n ~ Categorical(π)                 which component row n comes from; summed out
-    X_n | Z_n = k ~ Poisson(e_n λ_k)     the count; e_n its exposure, 1 where none is given
+Z_n ~ Categorical(π)                 which component row n comes from; summed out
+X_n | Z_n = k ~ Poisson(e_n λ_k)     the count; e_n its exposure, 1 where none is given
 
-    π ~ Dirichlet(α)
-    λ_k ~ Gamma(a, b), of mean a / b; where b is not given, b = a Σ_n e_n / Σ_n x_n, so that the mean is the overall rate
+π ~ Dirichlet(α)
+λ_k ~ Gamma(a, b), of mean a / b; where b is not given it is a Σ_n e_n / Σ_n x_n: the mean is the overall rate
 """
 
 import numpy as np

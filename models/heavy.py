@@ -1,13 +1,13 @@
 """A mixture of K multivariate Student's t distributions: clusters with outliers.
 
-    Z_n ~ Categorical(π)                  which component row n comes from; summed out
-    X_n | Z_n = k ~ t_D(ν_k, μ_k, Σ_k)    the row, with the density
-        Γ((ν + D)/2) / Γ(ν/2) · (νπ)^(−D/2) |Σ|^(−1/2) (1 + (x − μ)ᵀ Σ⁻¹ (x − μ) / ν)^(−(ν + D)/2)
+Z_n ~ Categorical(π)                  which component row n comes from; summed out
+X_n | Z_n = k ~ t_D(ν_k, μ_k, Σ_k)    the row, with the density
+    Γ((ν + D)/2) / Γ(ν/2) · (νπ)^(−D/2) |Σ|^(−1/2) (1 + (x − μ)ᵀ Σ⁻¹ (x − μ) / ν)^(−(ν + D)/2)
 
-    π ~ Dirichlet(α)
-    ν_k ~ Gamma(2, 0.1): from Cauchy's tails to a Gaussian's
-    μ_k | Σ_k ~ Normal(m₀, Σ_k / κ₀)
-    Σ_k ~ InverseWishart(ν₀, Ψ₀), the scale matrix; the covariance is Σ_k ν_k / (ν_k − 2) where ν_k > 2
+π ~ Dirichlet(α)
+ν_k ~ Gamma(2, 0.1): from Cauchy's tails to a Gaussian's
+μ_k | Σ_k ~ Normal(m₀, Σ_k / κ₀)
+Σ_k ~ InverseWishart(ν₀, Ψ₀), the scale matrix; the covariance is Σ_k ν_k / (ν_k − 2) where ν_k > 2
 """
 
 import numpy as np

@@ -136,7 +136,8 @@ def diagnose(draws) -> Diagnosis:
     "low energy information"   the E-BFMI of a chain is below 0.3
     "too few draws"            a label-invariant quantity has R-hat above 1.01 or an effective sample size (bulk or
                                tail) below 100 a chain
-    "unsupported component"    half of the draws give a component fewer than D + 1 rows (fewer than it has variables, + 1)
+    "unsupported component"    half of the draws give a component fewer than D + 1 rows (of components of a
+                               story's own: no more than it has numbers)
     "labels uncertain"         a parameter of a component has such an R-hat though the mixture has not, or its label
                                is expected to be wrong in more than 5 % of the draws (`bayesgmm.draws.confidence`)
     "too few draws"            the same for the components' own parameters

@@ -31,7 +31,7 @@ class PartDraws:
     shared : dict of ndarray (M, …)
         The others.
     labels : dict
-        The coordinates of a variable's further axes, by name.
+        The labels along a variable's axes, by name; components are numbered.
     case_weights : ndarray (N,)
     n_rows : float
         Σ case weights of all rows, of which there may be more than `log_joint` holds.
@@ -103,12 +103,13 @@ class PartDraws:
         weights = self.case_weights[:, None] / self.case_weights.sum()
         return overlaps(np.sqrt(self.responsibilities), weights * np.sqrt(self.responsibilities[m]))
 
-    def named(self, values: dict[str, np.ndarray], lead: tuple = ()) -> dict[str, np.ndarray]:
+    def named(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every number of variables (M, …) by name, such as ``rates[0]``, each (M,)."""
         found = {}
         for name, v in values.items():
+            labels = self.labels.get(name, [range(self.n_components)])
             for place in np.ndindex(v.shape[1:]):
-                which = [str(label[i]) for label, i in zip(self.labels[name], place)]
+                which = [str(label[i]) for label, i in zip(labels, place)]
                 found[f"{name}[{', '.join(which)}]" if which else name] = v[(slice(None), *place)]
         return found
 
@@ -147,7 +148,7 @@ def _parts(draws) -> PartDraws:
         lead = ["component"] if "component" in variable.dims else []
         values = variable.transpose("chain", "draw", *lead, *dims).values
         (own if lead else shared)[str(name)] = values.reshape(-1, *values.shape[2:]).astype(float)
-        labels[str(name)] = [variable[d].values for d in (*lead, *dims)]
+        labels[str(name)] = [*([range(k)] if lead else []), *(variable[d].values for d in dims)]
     weights = group["case_weights"].values if "case_weights" in group else np.ones(n)
     total = group.attrs.get("rows", n) * weights.mean()
     parts = PartDraws(joint.reshape(-1, n, k), own, shared, labels, weights, total, group["obs"].values, n_chains)

@@ -7,8 +7,8 @@ import numpy as np
 from bayesgmm.draws.invariants import case_weights, observed_rows
 from bayesgmm.draws.mixtures import DIMS, MixtureDraws, group_of, read
 from bayesgmm.draws.parts import is_open
-from bayesgmm.engines.parts import with_parts
 from bayesgmm.draws.replicate import replicates
+from bayesgmm.engines.parts import with_parts
 
 # In this order, for the predictions of a prior need its draws.
 GROUPS = ("log_likelihood", "posterior_predictive", "log_prior", "prior", "prior_predictive", "log_joint")

@@ -1,4 +1,4 @@
-"""What draws of a story with components of its own keep of its rows: log p(x_n, z_n = k), which labels are read from."""
+"""What draws of a story with components of its own keep of its rows: log p(x_n, z_n = k), which labels rest on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SAMPLE = ("chain", "draw")
 
 
 def with_parts(tree, model, *, groups=("log_joint", "log_likelihood"), most_log_likelihood=np.inf):
-    """Draws with the group ``log_joint``, x (chain, draw, obs, component), and ``log_likelihood``, x (chain, draw, obs).
+    """Draws with the group ``log_joint``, x (chain, draw, obs, component), and ``log_likelihood``, of the rows.
 
     Both in one pass over the draws. Where draws × rows × K exceeds 3.2·10⁷, ``log_joint`` is of as many rows as fit,
     taken at random with a fixed seed; ``log_likelihood`` is always of all rows, and left out where it is too large.
@@ -50,6 +50,18 @@ def with_parts(tree, model, *, groups=("log_joint", "log_likelihood"), most_log_
             group["case_weights"] = ("obs", observed.case_weights[rows])
         tree["log_joint"] = xr.DataTree(group.assign_attrs(rows=n))
     return tree
+
+
+def simulated(model, n: int, seed):
+    """n draws from the prior of a story, as the posterior of a tree of one chain; and the rows (n, N, …) of each."""
+    import pymc as pm
+    import xarray as xr
+    from pytensor.compile.mode import Mode
+
+    how = {"compile_kwargs": {"mode": Mode(linker="py", optimizer="fast_compile")}, "random_seed": seed}
+    tree = pm.sample_prior_predictive(n, model=model, **how)
+    rows = tree["prior_predictive"]["x"].values[0]
+    return xr.DataTree.from_dict({"posterior": tree["prior"].to_dataset()}), rows
 
 
 def _require(posterior, names) -> None:

@@ -136,8 +136,14 @@ def fit_components(x, components: Components, n_components: int, *, groups=None,
     Raises
     ------
     ValueError
-        If ``log_prob`` gives another shape than (N, K), the log-likelihood falls at a step, which an M-step that
-        maximises cannot bring about, or no start reached a mode.
+        If ``log_prob`` gives another shape than (N, K), or no start reached a mode: the message says why, such as a
+        log-likelihood that falls, which an M-step that maximises cannot bring about. Starts that failed beside others
+        that did not are in the census.
+
+    Notes
+    -----
+    Where a component may collapse on a few rows, as with a standard deviation of its own, the likelihood is unbounded,
+    and the highest climb may be one on the way there: bound it in ``m_step``, or share it between the components.
 
     References
     ----------
@@ -202,9 +208,10 @@ def _climb(x, components, r, case_weights, group) -> _Climb:
         if not np.isfinite(height):
             raise _Collapse("the log-likelihood is not finite: a component may have lost its rows")
         if history and height < history[-1] - _ROUNDING * max(1.0, abs(height)):
-            raise ValueError(
+            raise _Collapse(
                 f"the log-likelihood fell from {history[-1]:.6g} to {height:.6g} at step {len(history)}: m_step must "
-                "maximise Σ_n Σ_k r_nk log_prob(x)_nk, the responsibilities r as weights of the rows"
+                "maximise Σ_n Σ_k r_nk log_prob(x)_nk, the responsibilities r as weights of the rows, and no component "
+                "may collapse on a few of them"
             )
         history.append(height)
         own = np.exp(log_joint - log_prob[:, None])

@@ -91,7 +91,7 @@ class OpenSurface:
         return self._read(u)[0], self._pull(True)(u, np.zeros(self._shape))[0]
 
     def variables(self, u) -> dict[str, np.ndarray]:
-        """The free and the deterministic variables at points u (…, p); and ``weights`` (K,), if no other is called so."""
+        """The free and the deterministic variables at points u (…, p), and the weights (K,) if nothing is called so."""
         flat = [self._read(point) for point in u.reshape(-1, u.shape[-1])]
         (first, *others), names = zip(*flat), self._graphs.names
         named = [*zip(["weights"] if first[0].ndim == 1 else [], [first]), *zip(names, others, strict=True)]

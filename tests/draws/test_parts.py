@@ -39,7 +39,8 @@ def by_rows(tree):
     with np.errstate(divide="ignore"):
         joint = log_p[..., None] + np.log(r)
     posterior = tree["posterior"].to_dataset().rename(feature="axis", feature_other="axis_other")
-    posterior["volumes"] = xr.apply_ufunc(np.linalg.det, posterior["covariances"], input_core_dims=[["axis", "axis_other"]])
+    lead = ("chain", "draw", "component")
+    posterior["volumes"] = (lead, np.linalg.det(posterior["covariances"].transpose(*lead, "axis", "axis_other").values))
     posterior = posterior.drop_vars("covariances")
     group = xr.Dataset({"x": (("chain", "draw", "obs", "component"), joint.reshape(*SHAPE, N, K))})
     group = group.assign_coords(obs=np.arange(N), chain=posterior["chain"], draw=posterior["draw"])

@@ -95,9 +95,9 @@ def test_parts_and_pointwise_density_are_those_of_the_formula(told):
     wanted = formula(values)
     np.testing.assert_allclose(surface.parts(u)[1], wanted, rtol=1e-10)
     np.testing.assert_allclose(parts(model, values).run(*values.values())[1], wanted, rtol=1e-10)
-    outputs, joined = pm.pytensorf.join_nonshared_inputs(
-        model.initial_point(), model.logp(vars=[model["x"]], sum=False), [model.rvs_to_values[v] for v in model.free_RVs]
-    )
+    values = [model.rvs_to_values[v] for v in model.free_RVs]
+    by_row = model.logp(vars=[model["x"]], sum=False)
+    outputs, joined = pm.pytensorf.join_nonshared_inputs(model.initial_point(), by_row, values)
     by_row = pytensor.function([joined], outputs[0], mode=PYTHON)(u)
     np.testing.assert_allclose(by_row, logsumexp(wanted, axis=1), rtol=1e-10)
 
