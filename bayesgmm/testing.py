@@ -134,10 +134,9 @@ class _Trial:
 
     @cached_property
     def surface(self):
-        from bayesgmm.ppl.open_surface import OpenSurface
-        from bayesgmm.ppl.surface import Surface
+        from bayesgmm.ppl.open_surface import surface_of
 
-        return OpenSurface(self.model) if self.is_open else Surface(self.model)
+        return surface_of(self.model)
 
     @cached_property
     def points(self) -> list[np.ndarray]:

@@ -1,18 +1,12 @@
 """`check_story`: sound stories pass, and each broken one gets the sentence that says why."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import bayesgmm as bg
 from bayesgmm.models import finite_mixture, poisson_mixture, student_mixture
 from bayesgmm.testing import BrokenStory, check_story, faults
-
-_spec = importlib.util.spec_from_file_location("broken", Path(__file__).parent / "own" / "broken.py")
-broken = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(broken)
+from tests.own import broken
 
 
 def test_a_sound_story_passes_as_a_function_and_as_a_model():

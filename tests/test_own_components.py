@@ -67,6 +67,28 @@ def test_arviz_and_predictions_work_on_them(poissons, tmp_path):
 
 
 @pytest.mark.slow
+def test_where_rows_are_many_some_of_them_are_kept(poissons, monkeypatch):
+    model, draws, *_ = poissons
+    monkeypatch.setattr("bayesgmm.engines.parts.HELD", 50 * 3 * 2000)
+    bare = draws.drop_nodes("log_joint").drop_nodes("log_likelihood")
+    few = bg.extend(bare, model, ["log_joint", "log_likelihood"])
+    assert few["log_joint"].sizes["obs"] == 50 and few["log_likelihood"].sizes["obs"] == 300
+    np.testing.assert_array_equal(few["log_likelihood"]["x"], draws["log_likelihood"]["x"])
+    rows = few["log_joint"]["obs"].values
+    np.testing.assert_array_equal(few["log_joint"]["x"], draws["log_joint"]["x"].sel(obs=rows))
+    assert bg.membership(few).sizes["obs"] == 50 and bg.diagnose(few).ok
+
+
+@pytest.mark.slow
+def test_what_needs_gaussians_says_so(poissons):
+    model, draws, *_ = poissons
+    for ask in (lambda: bg.sample(model, engine="gibbs"), lambda: bg.plot_components(draws),
+                lambda: bg.predictive_density(draws)):  # fmt: skip
+        with pytest.raises(ValueError, match="needs Gaussians"):
+            ask()
+
+
+@pytest.mark.slow
 def test_laplace_and_nuts_agree(poissons):
     model, draws, *_ = poissons
     other = bg.sample(model, engine="laplace", draws=500, seed=2, progress=False)

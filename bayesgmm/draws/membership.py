@@ -136,7 +136,7 @@ def points(draws, mixtures: MixtureDraws, x=None, missing: str = "raise") -> tup
 def _positions(parts: PartDraws, x) -> tuple[np.ndarray, np.ndarray]:
     if x is not None:
         raise ValueError("draws of a story with components of its own know the log density of their own rows alone: "
-                         "leave x out, or tell the story of the new rows and add its log_joint with extend")  # fmt: skip
+                         "leave x out, or tell the story of the new rows and extend with its log_joint")  # fmt: skip
     return np.arange(len(parts.obs)), parts.obs
 
 

@@ -26,7 +26,7 @@ from bayesgmm.mixture import Mixture
 from bayesgmm.ppl.declaration import Signature, declaration
 from bayesgmm.ppl.instructions import Untraceable
 from bayesgmm.ppl.observed import observed_mixture
-from bayesgmm.ppl.open_surface import OpenSurface
+from bayesgmm.ppl.open_surface import surface_of
 from bayesgmm.ppl.parts import is_open
 from bayesgmm.ppl.surface import Surface, parameters
 
@@ -56,7 +56,7 @@ def way_of(model, *, compiled: bool = True) -> Native | Compiled:
     if function is not None:
         modes = heaviest(function, _summits(model, function), relabelled=partial(_relabelled, function))
         return Native(function, Folded(function, modes), "native")
-    surface, rng = OpenSurface(model) if is_open(model) else Surface(model), np.random.default_rng(0)
+    surface, rng = surface_of(model), np.random.default_rng(0)
     try:
         function, starts = Traced(surface), _STARTS
     except Untraceable:

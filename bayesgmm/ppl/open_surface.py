@@ -9,14 +9,19 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayesgmm.ppl.instructions import Untraceable
-from bayesgmm.ppl.parts import joint_graph, mixing_graph, observed_rows
-from bayesgmm.ppl.surface import graphs_and_start
+from bayesgmm.ppl.parts import is_open, joint_graph, mixing_graph, observed_rows
+from bayesgmm.ppl.surface import Surface, graphs_and_start
 from bayesgmm.ppl.trace import Trace, hold_together, quietly
 from bayesgmm.tape import Program, Writer
 from bayesgmm.tape.codes import Code
 
 # Points at which programs are held against their graphs: the start, and noise about it.
 _CHECKS, _NOISE = 3, 0.2
+
+
+def surface_of(model: pm.Model) -> Surface | OpenSurface:
+    """The surface of a story, whatever its components are."""
+    return OpenSurface(model) if is_open(model) else Surface(model)
 
 
 class OpenSurface:
@@ -79,6 +84,10 @@ class OpenSurface:
         log_likelihood = float((log_prob * weights).sum())
         gradient = self._pull(jacobian)(u, (r.T * weights).T)[2]
         return log_likelihood + float(prior), gradient, log_likelihood
+
+    def graph(self):
+        """u and its log density, Jacobian included, as two variables of one graph."""
+        return self._graphs.joint(self.observed.case_weights)
 
     def expected(self, u, responsibilities, *, jacobian: bool) -> tuple[float, np.ndarray]:
         """Σ_n Σ_k r_nk log p(x_n, z_n = k) + log prior, which an M-step maximises, and its gradient."""
@@ -156,6 +165,11 @@ class _Graphs:
     def read(self) -> Trace:
         """u ↦ the weights, and the named variables."""
         return Trace([self._u], self._named)
+
+    def joint(self, case_weights):
+        """u and log p(u, x)."""
+        values = pt.logsumexp(self._joint, axis=1)
+        return self._u, self._prior_with_jacobian + (values if case_weights is None else values * case_weights).sum()
 
     def pull(self, jacobian: bool) -> Trace:
         """u, r ↦ log p(x_n, z_n = k), log prior; and the gradient of log prior + Σ r log p(x_n, z_n = k)."""
