@@ -31,6 +31,8 @@ import numpy as np
 from bayesgmm.draws.mixtures import MixtureDraws
 from bayesgmm.draws.parts import PartDraws
 
+# Labels are uncertain when a component's are expected to be wrong in more than this share of the draws.
+DOUBT = 0.05
 MOST_STEPS = 200
 _TOLERANCE = 1e-5
 _LEAST_WEIGHT = 1e-12

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayesgmm.draws.confidence import confidence
+from bayesgmm.draws.confidence import DOUBT, confidence
 from bayesgmm.draws.convergence import convergence
 from bayesgmm.draws.groups import agreeing, recorded_masses
 from bayesgmm.draws.invariants import n_rows, quantities
@@ -32,8 +32,6 @@ R_HAT = 1.01
 # Above this, chains are in different places; between the two, they may only be short.
 R_HAT_APART = 1.05
 ESS_PER_CHAIN = 100
-# Labels are uncertain when a component's are expected to be wrong in more than this share of the draws.
-DOUBT = 0.05
 # Less of the energy's variance between draws than this, and the momentum does not reach the tails (Betancourt 2016).
 LEAST_ENERGY = 0.3
 # Pareto's k up to which importance weights may be trusted (Vehtari et al. 2024).

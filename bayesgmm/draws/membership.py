@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from warnings import warn
 
 import numpy as np
 
+from bayesgmm.draws.confidence import DOUBT, confidence
 from bayesgmm.draws.invariants import observed_rows
 from bayesgmm.draws.mixtures import MixtureDraws, group_of
 from bayesgmm.draws.parts import PartDraws, read_any
@@ -51,6 +53,12 @@ def membership(draws, x=None, *, ci_prob: float = 0.95, missing: str = "raise"):
     DataError
         If `x` cannot be read, or has other features.
 
+    Warns
+    -----
+    UserWarning
+        If labels are expected to be wrong in more than 5 % of the draws (`bayesgmm.draws.confidence`): a component is
+        then an average over different ones. `diagnose` says more.
+
     Notes
     -----
     Rows are taken in blocks, so that draws × rows × K numbers are never held at once.
@@ -67,6 +75,19 @@ def membership(draws, x=None, *, ci_prob: float = 0.95, missing: str = "raise"):
     >>> membership(draws, [[0.0]])["probability"].values.round(3)
     array([[0.835, 0.165]])
     """
+    doubt = 1.0 - confidence(read_any(draws)).mean(axis=0)
+    if doubt.max() > DOUBT:
+        warn(
+            f"of component {doubt.argmax()}, {doubt.max():.0%} of the labels are expected to be wrong, so that its "
+            "probabilities are an average over different components: match labels with bayesgmm.relabel(draws), and "
+            "if that does not help, speak of rows that go together, not of components",
+            stacklevel=2,
+        )
+    return shares(draws, x, ci_prob=ci_prob, missing=missing)
+
+
+def shares(draws, x=None, *, ci_prob: float = 0.95, missing: str = "raise"):
+    """`membership`, whatever the labels are worth."""
     import xarray as xr
 
     if not 0 < ci_prob < 1:

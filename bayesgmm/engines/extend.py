@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from bayesgmm.draws.invariants import case_weights, observed_rows
@@ -203,6 +205,7 @@ def _by_pymc(name: str, tree, model, seed, n_prior: int = 0):
     seed = int(seed.generate_state(1)[0])
     # A few thousand calls do not earn back a minute of compilation.
     how = {"model": model, "compile_kwargs": {"mode": Mode(linker="py", optimizer="fast_compile")}}
+    logging.getLogger("pymc.sampling.forward").setLevel(logging.WARNING)  # it announces every variable that it draws
     if name == "log_likelihood":
         bare = tree.drop_nodes("log_likelihood", errors="ignore")
         return pm.compute_log_likelihood(bare, **how, progressbar=False, extend_inferencedata=False)

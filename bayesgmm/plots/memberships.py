@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayesgmm.draws.affinity import as_draws
-from bayesgmm.draws.membership import membership, points
+from bayesgmm.draws.membership import points, shares
 from bayesgmm.draws.mixtures import MixtureDraws, from_arrays
 from bayesgmm.draws.parts import PartDraws, read_any
 
@@ -136,11 +136,11 @@ def _rows(draws, x, mixtures: MixtureDraws) -> tuple[np.ndarray, int]:
 def _found(draws, rows, mixtures: MixtureDraws, *, new: bool, ci_prob: float):
     """`bayesgmm.draws.membership` of these rows, as new points or as rows of the data."""
     if isinstance(mixtures, PartDraws):
-        return membership(draws, ci_prob=ci_prob).isel(obs=rows)
+        return shares(draws, ci_prob=ci_prob).isel(obs=rows)
     if new:
-        return membership(draws, rows, ci_prob=ci_prob)
+        return shares(draws, rows, ci_prob=ci_prob)
     arrays = (a[None] for a in (mixtures.weights, mixtures.means, mixtures.covariances))
-    return membership(from_arrays(*arrays, x=rows, features=mixtures.features), ci_prob=ci_prob)
+    return shares(from_arrays(*arrays, x=rows, features=mixtures.features), ci_prob=ci_prob)
 
 
 def _draw_all(ax, kind: str, found, counts: tuple[int, int], ci_prob: float | None):

@@ -2,6 +2,7 @@
 
 import runpy
 import time
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -126,3 +127,15 @@ def test_four_thousand_draws_of_old_faithful_size_are_quick():
     start = time.process_time()
     membership(draws)
     assert time.process_time() - start < 1.5
+
+
+def test_components_that_cannot_be_told_apart_are_warned_of():
+    overlapping = synthetic.posterior(synthetic.truth(2, 1, apart=0.3), noise=0.3)
+    with pytest.warns(UserWarning, match="average over different components"):
+        membership(overlapping)
+    apart = synthetic.posterior(synthetic.truth())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        membership(apart)
+    with pytest.warns(UserWarning, match="relabel"):
+        membership(synthetic.shuffled(apart, synthetic.random_orders(apart, 0)))
