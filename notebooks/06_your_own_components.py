@@ -37,7 +37,7 @@ truth = (rng.random(150) < 0.4).astype(int)
 x = rng.uniform(-2, 2, 150)
 level, slope, sd = (np.array(values)[truth] for values in TRUTH.values())
 y = level + slope * x + sd * rng.normal(size=150)
-print(f"correlation {np.corrcoef(x, y)[0, 1]:.2f}, of the first line {np.corrcoef(x[truth == 0], y[truth == 0])[0, 1]:.2f}")
+print(f"{np.sum(truth == 0)} rows of the first line, {np.sum(truth == 1)} of the second")
 
 # %% [markdown]
 # ## The story, in 30 lines
@@ -122,7 +122,9 @@ for k, color in enumerate(["#0072B2", "#D55E00"]):
     level, slope = (posterior[name].isel(component=k).values[::40] for name in ("levels", "slopes"))
     axes[0].plot(grid, level + slope * grid[:, None], color=color, alpha=0.08, lw=1)
     own = p.argmax(axis=1) == k
-    axes[0].scatter(x[own], y[own], s=10 + 60 * (1 - p[own, k]), color=color, ec="white", lw=0.5, label=f"component {k}")
+    axes[0].scatter(
+        x[own], y[own], s=10 + 60 * (1 - p[own, k]), color=color, ec="white", lw=0.5, label=f"component {k}"
+    )
 axes[0].set(xlabel="x", ylabel="y", title="larger: less certain")
 axes[0].legend(fontsize=8, frameon=False)
 bg.plot_membership(draws, component=1, ax=axes[1])

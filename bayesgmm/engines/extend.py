@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 
 from bayesgmm.draws.invariants import case_weights, observed_rows
 from bayesgmm.draws.mixtures import DIMS, MixtureDraws, group_of, read
 from bayesgmm.draws.parts import is_open
 from bayesgmm.draws.replicate import replicates
-from bayesgmm.engines.parts import with_parts
+from bayesgmm.engines.parts import hush, with_parts
 
 # In this order, for the predictions of a prior need its draws.
 GROUPS = ("log_likelihood", "posterior_predictive", "log_prior", "prior", "prior_predictive", "log_joint")
@@ -205,7 +203,7 @@ def _by_pymc(name: str, tree, model, seed, n_prior: int = 0):
     seed = int(seed.generate_state(1)[0])
     # A few thousand calls do not earn back a minute of compilation.
     how = {"model": model, "compile_kwargs": {"mode": Mode(linker="py", optimizer="fast_compile")}}
-    logging.getLogger("pymc.sampling.forward").setLevel(logging.WARNING)  # it announces every variable that it draws
+    hush()
     if name == "log_likelihood":
         bare = tree.drop_nodes("log_likelihood", errors="ignore")
         return pm.compute_log_likelihood(bare, **how, progressbar=False, extend_inferencedata=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from bayesgmm.draws.mixtures import posterior_of
@@ -59,9 +61,15 @@ def simulated(model, n: int, seed):
     from pytensor.compile.mode import Mode
 
     how = {"compile_kwargs": {"mode": Mode(linker="py", optimizer="fast_compile")}, "random_seed": seed}
+    hush()
     tree = pm.sample_prior_predictive(n, model=model, **how)
     rows = tree["prior_predictive"]["x"].values[0]
     return xr.DataTree.from_dict({"posterior": tree["prior"].to_dataset()}), rows
+
+
+def hush() -> None:
+    """PyMC announces every variable that it draws; nobody asked."""
+    logging.getLogger("pymc.sampling.forward").setLevel(logging.WARNING)
 
 
 def _require(posterior, names) -> None:
