@@ -28,7 +28,7 @@ Rooms, each may import those before it
     ``ppl``       the PyMC language: distributions, the mixture's Op, declarations, traces
     ``fit``       point estimates: EM, starts, MAP of any story; their standard errors
     ``draws``     what a posterior says: labels, summary, diagnose, membership, uncertain rows, densities with bands,
-                  missing cells, sensitivity, predictive checks
+                  missing cells, sensitivity, predictive checks, partitions and the number of clusters
     ``engines``   posterior draws: NUTS, Gibbs and Laplace; ``engines.density`` has the stories' log densities, and
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``resampling``  bootstrap and jackknife of point estimates
@@ -66,8 +66,10 @@ _HOMES = {
     "MarginalGaussianMixture": "ppl",
     "MarginalMixture": "ppl",
     "Mixture": "mixture",
+    "Partition": "draws",
     "PredictiveCheck": "draws",
     "Wishart": "ppl",
+    "adjusted_rand_index": "draws",
     "as_table": "data",
     "bootstrap": "resampling",
     "by_feature": "draws",
@@ -90,6 +92,9 @@ _HOMES = {
     "jackknife": "resampling",
     "load_dataset": "data",
     "membership": "draws",
+    "n_clusters": "draws",
+    "partition": "draws",
+    "partition_distance": "draws",
     "plot_calibration": "plots",
     "plot_comparison": "plots",
     "plot_components": "plots",
@@ -100,9 +105,11 @@ _HOMES = {
     "plot_gaussian": "plots",
     "plot_membership": "plots",
     "plot_pairs": "plots",
+    "plot_partition": "plots",
     "plot_predictive_check": "plots",
     "plot_prior": "plots",
     "plot_ranks": "plots",
+    "plot_similarity": "plots",
     "plot_trace": "plots",
     "positive": "ppl",
     "predictive_check": "draws",
@@ -113,6 +120,7 @@ _HOMES = {
     "sample": "engines",
     "scale_prior": "fit",
     "sensitivity": "draws",
+    "similarity": "draws",
     "standard_errors": "fit",
     "summary": "draws",
     "uncertain": "draws",

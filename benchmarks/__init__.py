@@ -15,6 +15,7 @@ A piece is a module with a ``TITLE`` and ``measure(quick) -> list[Table]``, whic
 ``own``        a story of a user's own: until its first draw, and with other data
 ``posterior``  the main job beside stock PyMC
 ``relabelling``  matching labels, by method: seconds and peak memory
+``partitions``  partitions of least expected loss, by loss, rows and draws: seconds and peak memory
 ``seeds``      fifty seeds a case: do chains agree? Half an hour, and only by name
 ``calibration``  simulation-based calibration of engines, priors and families: hours, and only by name
 ``coverage``   whether 95 % intervals cover: MLE, bootstrap and posterior, in simulation: an hour, and only by name

@@ -14,7 +14,9 @@ Rows with missing cells go through `incomplete`, whose compiled code, `patterns`
 another. `many` takes the same rows under one mixture after the other, in the loop of `repeat`. `orders` has the sums
 and assignments by which labels are matched, in the loops of `labels`. `climbs` runs EM many times over, for refits, in
 the loop of `climb`. `scores` has the other thing that rows say: the curvature of their log-likelihood, which is not a
-function of the statistics. `jaxed` is the pass over the rows written in JAX, which only `ppl.jaxed` loads.
+function of the statistics. `searches` looks for partitions near those of all draws, in the loops of `search` on the
+tables of `clusters`, and counts how often rows are together, in the loop of `pairs`. `jaxed` is
+the pass over the rows written in JAX, which only `ppl.jaxed` loads.
 """
 
 from bayesgmm.kernel.climbs import climbs
@@ -23,9 +25,10 @@ from bayesgmm.kernel.incomplete import Incomplete
 from bayesgmm.kernel.many import log_probs
 from bayesgmm.kernel.orders import add_in_order, best_orders, overlaps
 from bayesgmm.kernel.scores import Information, information
+from bayesgmm.kernel.searches import Problem, co_clustering
 from bayesgmm.kernel.statistics import Stats
 from bayesgmm.kernel.threads import set_threads, threads
 from bayesgmm.kernel.whitening import Whitening
 
-__all__ = ["Incomplete", "Information", "Stats", "Whitening", "add_in_order", "best_orders", "climbs", "e_step",
-           "information", "log_probs", "overlaps", "set_threads", "threads"]  # fmt: skip
+__all__ = ["Incomplete", "Information", "Problem", "Stats", "Whitening", "add_in_order", "best_orders", "climbs",
+           "co_clustering", "e_step", "information", "log_probs", "overlaps", "set_threads", "threads"]  # fmt: skip

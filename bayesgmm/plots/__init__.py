@@ -13,6 +13,7 @@ from .forest import plot_forest
 from .gaussian import plot_gaussian
 from .memberships import plot_membership
 from .pairs import plot_pairs
+from .partitions import plot_partition, plot_similarity
 from .predictive import plot_density
 from .prior import plot_prior
 from .style import component_colors, look, save
@@ -30,9 +31,11 @@ __all__ = [
     "plot_gaussian",
     "plot_membership",
     "plot_pairs",
+    "plot_partition",
     "plot_predictive_check",
     "plot_prior",
     "plot_ranks",
+    "plot_similarity",
     "plot_trace",
     "save",
 ]

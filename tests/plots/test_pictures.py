@@ -3,6 +3,7 @@
 `pytest --mpl-generate-path=tests/plots/baseline tests/plots/test_pictures.py` draws them anew, to be looked at.
 """
 
+import numpy as np
 import pytest
 
 import bayesgmm as bg
@@ -120,3 +121,24 @@ def test_small_axes_of_others():
         plots.plot_density(draws, ax=row[1])
         plots.plot_membership(draws, kind=("bars", "heatmap")[d - 1], ax=row[2])
     return figure
+
+
+def clusters_of(x, draws=60):
+    """Labels that a row far from the middle of its cluster often leaves."""
+    rng = np.random.default_rng(0)
+    truth = (x[:, 0] > 0) + 2 * (x[:, 1] > 0)
+    other = (x[:, 0] + 0.6 * rng.standard_normal((draws, len(x))) > 0) + 2 * (x[:, 1] > 0)
+    return np.where(rng.random((draws, 1)) < 0.7, other, truth)
+
+
+@pytest.mark.parametrize("n", [50, 1700])
+@picture
+def test_similarity(n):
+    x = 1.5 * np.random.default_rng(1).standard_normal((n, 2))
+    return figure_of(plots.plot_similarity(clusters_of(x), (x[:, 0] > 0) + 2 * (x[:, 1] > 0)))
+
+
+@picture
+def test_partition():
+    x = 1.5 * np.random.default_rng(1).standard_normal((120, 2))
+    return figure_of(plots.plot_partition(bg.partition(clusters_of(x), seed=0), x))
