@@ -89,6 +89,11 @@ class PartDraws:
         """Numbers that a component has of its own, its weight not among them."""
         return sum(v[0, 0].size for name, v in self.own.items() if name != "weights")
 
+    def take(self, which) -> PartDraws:
+        """Some of the draws, by position; which chain each is from is forgotten."""
+        own, shared = ({name: v[which] for name, v in group.items()} for group in (self.own, self.shared))
+        return replace(self, log_joint=self.log_joint[which], own=own, shared=shared, n_chains=1)
+
     def permute(self, orders: np.ndarray) -> PartDraws:
         """Every draw with its own order of components (M, K), or all with one (K,)."""
         orders = np.broadcast_to(orders, (len(self), self.n_components))

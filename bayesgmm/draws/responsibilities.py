@@ -109,6 +109,9 @@ class Responsibilities:
             yield slice(0, len(self.values)), self.values
             return
         mixtures, rows = self.source
+        if isinstance(mixtures, PartDraws):
+            yield slice(0, len(mixtures)), mixtures.responsibilities[:, rows]
+            return
         (m, n, k), rows = self.shape, _grouped(rows)
         step = max(1, _BLOCK // (n * k))
         for draws in (slice(first, min(first + step, m)) for first in range(0, m, step)):

@@ -55,6 +55,15 @@ def test_the_common_door_gives_responsibilities_whatever_the_components():
     np.testing.assert_allclose(ours.values, theirs.values, atol=1e-10)
 
 
+def test_partitions_and_similarities_are_the_same():
+    tree = bg.relabel(gaussian_draws())
+    same = by_rows(tree)
+    np.testing.assert_allclose(bg.similarity(same), bg.similarity(tree), atol=1e-10)
+    ours, theirs = bg.partition(same, seed=1), bg.partition(tree, seed=1)
+    np.testing.assert_array_equal(ours.labels, theirs.labels)
+    assert ours.loss == theirs.loss
+
+
 def test_verdicts_and_label_invariant_quantities_agree():
     for switch in (False, True):
         tree = gaussian_draws(switch)
