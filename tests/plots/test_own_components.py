@@ -41,5 +41,5 @@ def test_how_chains_ran_shows_every_variable(draws, plot):
 
 
 @pytest.mark.mpl_image_compare(style="default", savefig_kwargs={"dpi": 45, "metadata": {"Software": None}})
-def test_picture_of_a_forest(draws):
+def test_forest_of_own_components(draws):
     return bg.plot_forest(draws)[0].figure
