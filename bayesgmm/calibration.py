@@ -20,7 +20,7 @@ from bayesgmm.draws.parts import PartDraws, read_any
 from bayesgmm.draws.uniformity import uniformity
 from bayesgmm.engines.waiting import bar
 from bayesgmm.families import family
-from bayesgmm.fit.mle import at_least_one
+from bayesgmm.fit.wanted import at_least_one
 from bayesgmm.priors import Prior
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ A piece is a module with a ``TITLE`` and ``measure(quick) -> list[Table]``, whic
 ``passes``     one EM pass: sizes with a floor, precision, covariance families
 ``growth``     one EM pass as N, D, K and the number of threads grow
 ``fits``       a whole fit from one start to the same log-likelihood
+``starts``     a tree of rows, and which kinds of start find the highest maxima
 ``gradients``  value and gradient in PyTensor beside stock PyMC
 ``memory``     peak extra memory of a fit
 ``start``      from ``import bayesgmm`` to the printed fit, in a fresh process

@@ -15,8 +15,8 @@ from pathlib import Path
 from benchmarks.tables import Table, changes
 
 HERE = Path(__file__).parent
-PIECES = ("machine", "passes", "growth", "fits", "gradients", "memory", "start", "imports", "sampling", "engines",
-          "own", "posterior", "relabelling", "partitions", "seeds", "calibration", "coverage")  # fmt: skip
+PIECES = ("machine", "passes", "growth", "fits", "starts", "gradients", "memory", "start", "imports", "sampling",
+          "engines", "own", "posterior", "relabelling", "partitions", "seeds", "calibration", "coverage")  # fmt: skip
 # Run only when they are named.
 LONG = ("seeds", "calibration", "coverage")
 PACKAGES = ("bayesgmm", "scikit-learn", "numpy", "scipy", "numba", "llvmlite", "pymc", "pytensor", "nutpie", "arviz")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from bayesgmm.engines.parts import MOST_LOG_LIKELIHOOD
-from bayesgmm.fit.mle import at_least_one
+from bayesgmm.fit.wanted import at_least_one
 
 # Draws from the prior beside those from the posterior, fewer where one is large.
 _PRIOR_DRAWS, _MOST_PRIOR = 1000, 2_000_000

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from bayesgmm.data import Table
+from bayesgmm.fit.begin import Beginning
+from bayesgmm.fit.best import best_climb, certainty, taken
+from bayesgmm.fit.census import End
 from bayesgmm.fit.components import ComponentsFit
 from bayesgmm.fit.em import Posterior
-from bayesgmm.fit.mle import at_least_one, best_climb, certainty
+from bayesgmm.fit.moments import moments
 from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.shares import start_responsibilities
-from bayesgmm.fit.starts import start_statistics
+from bayesgmm.fit.starts import start_statistics, starts_for
+from bayesgmm.fit.wanted import at_least_one, how_many, wanted
 from bayesgmm.kernel import Stats
 from bayesgmm.priors.weights import refuse_unbounded
 
@@ -45,8 +49,9 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit | ComponentsFi
     ----------
     model : pymc.Model
         A story: one observed `MarginalGaussianMixture`, or `MarginalMixture`.
-    starts : int
-        Climbs begun.
+    starts : int, str, mapping, array, Mixture, Fit or list
+        Climbs begun, as in `fit_mle`; those by split and merge only where EM climbs. A number where components are a
+        story's own.
     seed : int, optional
         For the starts.
     progress : bool
@@ -83,13 +88,14 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit | ComponentsFi
     from bayesgmm.ppl.observed import observed_mixture
     from bayesgmm.ppl.parts import is_open
 
-    starts, rng = at_least_one(starts, "starts"), np.random.default_rng(seed)
     if is_open(model):
-        return _climb_open(model, starts, rng, progress)
+        return _climb_open(model, at_least_one(starts, "starts"), np.random.default_rng(seed), progress)
     observed, known = observed_mixture(model), declaration(model)
-    begin = start_statistics(observed.rows, observed.n_components, starts, rng, observed.case_weights)
-    begin = track(begin, starts, "MAP", progress)
     prior = known.prior.with_mode(known.family) if known is not None else None
+    asked = wanted(starts, observed.n_components, *observed.rows.shape)
+    begin = starts_for(observed.rows, observed.n_components, asked, seed, observed.case_weights,
+                       moves=hasattr(prior, "mode"))  # fmt: skip
+    begin = track(begin, how_many(asked), "MAP", progress)
     if not hasattr(prior, "mode"):
         return _climb_any(model, begin)
     features = tuple(map(str, model.coords["feature"]))
@@ -103,7 +109,8 @@ def _climb_open(model, starts: int, rng, progress) -> ComponentsFit:
     _refuse_unbounded(model)
     surface = OpenSurface(model)
     begin = track(beginnings(surface, starts, rng), starts, "MAP", progress)
-    found, census = highest(surface, begin, jacobian=False)
+    ends = list(ascents(surface, begin, jacobian=False))
+    found = _highest(ends)
     log_posterior, _, log_likelihood = surface.log_posterior(found.point, jacobian=False)
     weights, log_joint = surface.parts(found.point)
     counted = surface.observed.case_weights
@@ -118,8 +125,14 @@ def _climb_open(model, starts: int, rng, progress) -> ComponentsFit:
         estimator="MAP",
         converged=found.converged,
         history=np.array(found.history),
-        starts=census,
+        starts=tuple(map(_start, ends)),
     )
+
+
+def _start(found: Summit | np.linalg.LinAlgError) -> Start:
+    if not isinstance(found, Summit):
+        return Start(np.nan, 0, False, str(found))
+    return Start(found.history[-1], len(found.history) - 1, found.converged)
 
 
 def beginnings(surface, starts: int, rng) -> Iterator:
@@ -134,27 +147,29 @@ def _refuse_unbounded(model) -> None:
         refuse_unbounded(alpha)
 
 
-def _climb_any(model, begin) -> Fit:
+def _climb_any(model, begin: Iterable[Beginning]) -> Fit:
     from bayesgmm.ppl.surface import Surface
 
     _refuse_unbounded(model)
-    surface = Surface(model)
-    return _fit(surface, *highest(surface, begin, jacobian=False))
+    surface, kinds = Surface(model), []
+    stats = (kinds.append(one.kind) or one.stats for one in begin)
+    found = list(ascents(surface, stats, jacobian=False))
+    ends = [_end(surface, kind, one) for kind, one in zip(kinds, found, strict=True)]
+    return _fit(surface, _highest(found), ends)
 
 
-def highest(surface, begin, *, jacobian: bool) -> tuple[Summit, tuple[Start, ...]]:
-    """The highest mode of a `Surface` that climbs from statistics reach, and the census of the climbs."""
-    census, best = [], None
-    for found in ascents(surface, begin, jacobian=jacobian):
-        if isinstance(found, np.linalg.LinAlgError):
-            census.append(Start(np.nan, 0, False, str(found)))
-            continue
-        census.append(Start(found.history[-1], len(found.history) - 1, found.converged))
-        if best is None or found.history[-1] > best.history[-1]:
-            best = found
-    if best is None:
-        raise ValueError(f"no start reached a mode of the posterior density: {census[0].note}")
-    return best, tuple(census)
+def _highest(found: list[Summit | np.linalg.LinAlgError]) -> Summit:
+    reached = [one for one in found if isinstance(one, Summit)]
+    if not reached:
+        raise ValueError(f"no start reached a mode of the posterior density: {found[0]}")
+    return max(reached, key=lambda one: one.history[-1])
+
+
+def _end(surface, kind: str, found: Summit | np.linalg.LinAlgError) -> End:
+    if not isinstance(found, Summit):
+        return End(kind, None, np.nan, np.nan, 0, False, str(found))
+    height = found.history[-1]
+    return End(kind, surface.mixture(found.point), height, np.nan, len(found.history) - 1, found.converged)
 
 
 def ascents(surface, begin, *, jacobian: bool) -> Iterator[Summit | np.linalg.LinAlgError]:
@@ -166,8 +181,8 @@ def ascents(surface, begin, *, jacobian: bool) -> Iterator[Summit | np.linalg.Li
             yield error
 
 
-def _fit(surface, found: Summit, census) -> Fit:
-    u = found.point
+def _fit(surface, found: Summit, ends: list[End]) -> Fit:
+    u, weights = found.point, surface.observed.case_weights
     mixture = surface.mixture(u)
     log_posterior, _, log_likelihood = surface.log_posterior(u, jacobian=False)
     return Fit(
@@ -179,9 +194,9 @@ def _fit(surface, found: Summit, census) -> Fit:
         coordinates=tuple(surface.names),
         converged=found.converged,
         history=np.array(found.history),
-        starts=census,
         point=surface.free_variables(u),
-        **certainty(surface.rows, mixture, surface.observed.case_weights),
+        **taken(ends, moments(surface.rows, weights), len(u)),
+        **certainty(surface.rows, mixture, weights),
     )
 
 

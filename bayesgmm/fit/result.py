@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesgmm.fit.census import Mode, tabulated, told
+from bayesgmm.fit.degenerate import Degeneracy
 from bayesgmm.mixture import Mixture
 from bayesgmm.priors import Prior
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
 class Start:
-    """What became of one start: the objective it reached (NaN if it failed), its steps, and why it failed."""
+    """What became of one start: the objective it reached (NaN if it failed), its steps, and why it failed.
+
+    ``kind`` says what it began from, and ``mode`` which of `Fit.census` it ended in (−1 if in none).
+    """
 
     objective: float
     n_iter: int
     converged: bool
     note: str = ""
+    kind: str = ""
+    mode: int = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +57,11 @@ class Fit:
         The objective at every step of the best start, never falling by more than rounding. Steps in single precision
         are shifted to meet the first one in double.
     starts : tuple of Start
-        The census: every start, in the order run.
+        Every start, in the order run.
+    census : tuple of Mode
+        The modes that they ended in, highest first, degenerate ones last; `modes` is the same as a table.
+    degeneracy : Degeneracy or None
+        Why this is hardly an estimate, where no start found a better one: a component rests on too few rows.
     entropy : float
         −Σ_n Σ_k r_nk log r_nk.
     log_certainty : float
@@ -72,6 +87,8 @@ class Fit:
     coordinates: tuple[str, ...] = ()
     point: Mapping[str, np.ndarray] = field(default_factory=dict)
     prior: Prior | None = None
+    census: tuple[Mode, ...] = ()
+    degeneracy: Degeneracy | None = None
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -103,16 +120,22 @@ class Fit:
         """BIC − 2 Σ_n log max_k r_nk (Biernacki, Celeux & Govaert 2000; mclust's, with its sign turned)."""
         return self.bic - 2 * self.log_certainty
 
+    @property
+    def modes(self) -> pd.DataFrame:
+        """The census as a table, a row a mode: its objective, how much worse than the best, how many starts and of
+        which kinds ended there, its log mass less the best one's (see `Mode`), and doubts.
+        """
+        return tabulated(self.census)
+
     def __str__(self):
-        m, best = self.mixture, max((s.objective for s in self.starts if s.note == ""), default=np.nan)
-        hits = sum(abs(s.objective - best) < 1e-6 * max(1.0, abs(best)) for s in self.starts)
+        m = self.mixture
         kind = f", {self.covariance_type}" if self.covariance_type else ""
         lines = [
             f"{self.estimator} of a mixture of {m.n_components} Gaussians "
             f"(D = {m.n_features}{kind}), N = {self.n_obs:g}",
             f"  log-likelihood {self.log_likelihood:.4f}, {self.n_parameters} parameters, BIC {self.bic:.2f}",
             f"  {'converged' if self.converged else 'NOT converged'} in {self.n_iter} steps; "
-            f"{hits} of {len(self.starts)} starts reached this mode",
+            f"{told(self.census, self.mixture, len(self.starts))}",
         ]
         width = max(9, *(len(f) for f in m.features))
         lines.append("  component  weight  " + "  ".join(f"{f:>{width}}" for f in m.features) + "   (mean ± sd)")

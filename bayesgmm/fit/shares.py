@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bayesgmm.fit.starts import kmeans_plus_plus, sphere
+from bayesgmm.fit.sphering import sphere
+from bayesgmm.fit.starts import kmeans_plus_plus
 
 # What a row gives to its own group at first, and the concentration of shares that are drawn.
 _SURE, _CONCENTRATION = 0.9, 0.5

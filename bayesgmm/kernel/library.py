@@ -65,6 +65,9 @@ _LABELS = tuple(f"kernel/{name}.py" for name in ("compiler", "labels", "options"
 #: What labels are matched with: sums over rows, sums over draws, optimal assignments.
 LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _LABELS)
           for name, arguments in (("overlaps", 6), ("total", 8), ("orders", 5))}  # fmt: skip
+#: Clusters of rows merged two by two.
+_TREES = tuple(f"kernel/{name}.py" for name in ("agglomerate", "compiler", "options", "views"))
+AGGLOMERATE = Routine("agglomerate", 11, "bayesgmm.kernel.agglomerate", _TREES)
 #: A partition of least expected loss, from one start.
 SEARCH = Routine("search", 20, "bayesgmm.kernel.search",
                  tuple(f"kernel/{name}.py" for name in
@@ -72,7 +75,7 @@ SEARCH = Routine("search", 20, "bayesgmm.kernel.search",
 #: How often rows are in one cluster.
 PAIRS = Routine("pairs", 6, "bayesgmm.kernel.pairs",
                 tuple(f"kernel/{name}.py" for name in ("compiler", "options", "pairs", "views")))  # fmt: skip
-KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, *LABELS.values(), SEARCH, PAIRS)
+KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, AGGLOMERATE, *LABELS.values(), SEARCH, PAIRS)
 
 
 @cache

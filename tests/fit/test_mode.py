@@ -8,7 +8,7 @@ from scipy.stats import dirichlet, invwishart, multivariate_normal
 
 import bayesgmm as bg
 from bayesgmm.fit.mode import _climb_any
-from bayesgmm.fit.starts import start_statistics
+from bayesgmm.fit.starts import starts_for
 from bayesgmm.models import finite_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
@@ -31,7 +31,7 @@ def assert_same(a, b, relative=1e-5):
 def test_closed_form_equals_the_general_way(x, covariance_type, prior):
     model = finite_mixture(x, 2, covariance_type=covariance_type, prior=prior)
     closed = bg.fit_map(model, seed=0)
-    general = _climb_any(model, start_statistics(x, 2, 2, np.random.default_rng(1)))
+    general = _climb_any(model, starts_for(x, 2, {"kmeans++": 2}, 1))
     assert general.converged and general.coordinates == tuple(v.name for v in model.free_RVs)
     order = np.argsort(general.mixture.means[:, 0])
     assert_same(general.mixture.permute(order), closed.mixture)

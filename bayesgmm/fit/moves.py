@@ -1,0 +1,126 @@
+"""From one mixture to beginnings elsewhere: a component split in two, or two merged and another one split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+import numpy as np
+
+from bayesgmm.fit.begin import Beginning
+from bayesgmm.fit.degenerate import thinnest
+from bayesgmm.fit.em import Target, em
+from bayesgmm.fit.moments import moments
+from bayesgmm.kernel import Stats, e_step
+from bayesgmm.mixture import Mixture
+
+# Pairs of components that are merged, those that share most rows.
+_PAIRS = 3
+# EM steps that tell what a beginning is worth, and what is too thin to go on with, as in `degenerate`.
+_ROUGH, _THIN = 6, 1e-5
+
+
+def splits(x, mixture: Mixture, case_weights=None, *, whole: Stats | None = None) -> list[Beginning]:
+    """K beginnings of K + 1 components: each component of a mixture split across its longest axis.
+
+    Laws: they move with the rows under any linear map.
+
+    Parameters
+    ----------
+    x : ndarray (N, D) or Incomplete
+    mixture : Mixture
+        Of K components, fitted to the rows.
+    whole : Stats, optional
+        The rows' `moments`, if known.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [1.0], [5.0], [6.0]])
+    >>> (one,) = splits(x, Mixture([1.0], [[3.0]], [[[6.5]]]))
+    >>> one.stats.means.round(2).ravel(), one.stats.counts
+    (array([5.03, 0.97]), array([2., 2.]))
+    """
+    stats, _, whole = _seen(x, mixture, case_weights, whole)
+    k = range(mixture.n_components)
+    return [Beginning("split", _joined(_take(stats, [j for j in k if j != i]), _halves(stats, i, whole))) for i in k]
+
+
+def exchanges(x, mixture: Mixture, case_weights=None, *, whole: Stats | None = None) -> list[Beginning]:
+    """Beginnings of as many components as a mixture has: two of its components merged, and another one split.
+
+    The three pairs that share most rows are merged, and with each every other component is split in turn.
+
+    References
+    ----------
+    Ueda, Nakano, Ghahramani & Hinton (2000), also for how much two components share.
+
+    Examples
+    --------
+    >>> m = Mixture([0.4, 0.2, 0.4], [[0.0], [1.0], [9.0]], [[[1.0]], [[1.0]], [[4.0]]])
+    >>> found = exchanges(m.sample(100, seed=0)[0], m)
+    >>> len(found), found[0].stats.means.round(1).ravel()
+    (3, array([ 0.3, 10.2,  7.2]))
+    """
+    if mixture.n_components < 3:
+        return []
+    stats, r, whole = _seen(x, mixture, case_weights, whole)
+    found = []
+    for pair in _sharing(r)[:_PAIRS]:
+        others = [j for j in range(mixture.n_components) if j not in pair]
+        for split in others:
+            kept = _take(stats, [j for j in others if j != split])
+            merged = _take(stats, [pair[0]]) + _take(stats, [pair[1]])
+            found.append(Beginning("split-merge", _joined(kept, merged, _halves(stats, split, whole))))
+    return found
+
+
+def promising(x, target: Target, begin: Iterable[Beginning], case_weights=None, *, whole: Stats,
+              most: int) -> list[Beginning]:  # fmt: skip
+    """The best of some beginnings, after a few steps of EM from each; those that become thin are left out."""
+    ranked = []
+    for one in begin:
+        try:
+            *_, last = islice(em(x, target.update(one.stats), target, case_weights, accelerate=False), _ROUGH)
+        except np.linalg.LinAlgError:
+            continue
+        if thinnest(last.mixture.covariances, whole).min() > _THIN:
+            ranked.append((last.objective, Beginning(one.kind, last.stats)))
+    ranked.sort(key=lambda found: -found[0])
+    return [one for _, one in ranked[:most]]
+
+
+def _seen(x, mixture, case_weights, whole) -> tuple[Stats, np.ndarray, Stats]:
+    _, stats, r = e_step(x, mixture, case_weights, responsibilities=True, single=False)
+    return stats, r, moments(x, case_weights) if whole is None else whole
+
+
+def _sharing(r) -> list[tuple[int, int]]:
+    """Pairs of components, those first whose responsibilities have the largest cosine."""
+    sizes = np.sqrt((r**2).sum(axis=0))
+    cosines = r.T @ r / np.maximum(np.outer(sizes, sizes), np.finfo(float).tiny)
+    first, second = np.triu_indices(len(sizes), 1)
+    order = np.argsort(-cosines[first, second], kind="stable")
+    return list(zip(first[order].tolist(), second[order].tolist(), strict=True))
+
+
+def _halves(stats: Stats, k: int, whole: Stats) -> Stats:
+    """The halves of a normal component, cut across its longest axis, in units in which all rows have unit covariance:
+    their means lie √(2/π) of a standard deviation from its mean.
+    """
+    factor = np.linalg.cholesky(whole.scatters[0] / whole.total)
+    covariance = stats.scatters[k] / max(stats.counts[k], np.finfo(float).tiny)
+    turned = np.linalg.solve(factor, np.linalg.solve(factor, covariance).T)
+    values, vectors = np.linalg.eigh(0.5 * (turned + turned.T))
+    gap = np.sqrt(2 / np.pi * max(values[-1], 0.0)) * factor @ vectors[:, -1]
+    gap = gap if gap[np.abs(gap).argmax()] > 0 else -gap
+    half = 0.5 * stats.counts[k]
+    scatter = half * (covariance - np.outer(gap, gap))
+    return Stats(np.array([half, half]), stats.means[k] + np.array([gap, -gap]), np.array([scatter, scatter]))
+
+
+def _take(stats: Stats, components: list[int]) -> Stats:
+    return Stats(stats.counts[components], stats.means[components], stats.scatters[components])
+
+
+def _joined(*parts: Stats) -> Stats:
+    return Stats(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("counts", "means", "scatters")))
