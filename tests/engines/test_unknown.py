@@ -316,7 +316,8 @@ def test_attributes_say_how_it_was_made(faithful):
     ({"prior": "conjugate"}, "depend on K: name mean, shrinkage, dof and scale"),
     ({"prior": "lkj"}, "LKJ has none; use prior='hierarchical'"),
     ({"prior": bg.Hierarchical(concentration=2.0)}, "leave it out of the prior"),
-    ({"covariance_type": "tied"}, "not for a K that is unknown"),
+    ({"covariance_type": "tied"}, "use 'full', 'diag' or 'spherical'"),
+    ({"covariance_type": "EVI"}, "use 'full', 'diag' or 'spherical'"),
     ({"keep": "some"}, "keep='some' is not known"),
     ({"thin": 0}, "thin"),
 ])  # fmt: skip

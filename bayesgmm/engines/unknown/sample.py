@@ -8,7 +8,7 @@ import numpy as np
 
 from bayesgmm.data import as_table
 from bayesgmm.families import family as family_of
-from bayesgmm.fit.mle import at_least_one
+from bayesgmm.fit.wanted import at_least_one
 
 _KEPT = ("all", "filled", "allocations", "numbers")
 

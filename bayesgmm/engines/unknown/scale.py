@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesgmm.families import Family, Tied
+from bayesgmm.families import Diagonal, Family, Full, Spherical
 from bayesgmm.fit import scale_prior
 from bayesgmm.priors import Conjugate, Hierarchical, Independent, Prior
 from bayesgmm.priors import prior as prior_of
@@ -24,8 +24,11 @@ def scaled(prior, table, family: Family) -> Prior:
             f"components of unknown number are drawn from closed forms, and {type(prior).__name__} has none; use "
             "prior='hierarchical' or 'independent', or a Conjugate of your own constants"
         )
-    if isinstance(family, Tied):
-        raise ValueError("one covariance for all components is not for a K that is unknown; use 'full', or 'diag'")
+    if not isinstance(family, Full | Diagonal | Spherical):
+        raise ValueError(
+            f"covariance_type {family.alias!r} ties components together, or has no closed form given labels; use "
+            "'full', 'diag' or 'spherical' where their number is not known"
+        )
     if np.ndim(prior.concentration) or prior.concentration != 1.0:
         raise ValueError("the concentration is an argument of sample_components here: leave it out of the prior")
     if isinstance(prior, Conjugate) and not prior.is_scaled:
