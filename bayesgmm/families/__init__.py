@@ -23,7 +23,7 @@ UNIVARIATE: tuple[Family, ...] = (Equal(), Varying())
 _NAMED = {name: kind for kind in (*FAMILIES, *UNIVARIATE) for name in (kind.alias, kind.code)}
 
 __all__ = ["ANY_MAP", "EACH_SCALE", "FAMILIES", "ROTATION", "UNIVARIATE", "WITH_PRIORS", "Diagonal", "Equal", "Family",
-           "Full", "Parsimonious", "Spherical", "Tied", "Varying", "draw_wishart", "family"]  # fmt: skip
+           "Full", "Parsimonious", "Spherical", "Tied", "Varying", "draw_wishart", "family", "univariate"]  # fmt: skip
 
 
 def family(covariance_type, n_features: int | None = None, *, sampled: bool = False) -> Family:
@@ -71,3 +71,14 @@ def family(covariance_type, n_features: int | None = None, *, sampled: bool = Fa
         raise ValueError(f"covariance_type {found.alias!r} has no prior to sample from: {ONLY_FOUR}, or fit it with "
                          "fit_mle")  # fmt: skip
     return found
+
+
+def univariate(covariance_type) -> Family:
+    """What a family is of one feature: E or V, by whether volumes are equal.
+
+    Examples
+    --------
+    >>> univariate("full").code, univariate("EVI").code
+    ('V', 'E')
+    """
+    return UNIVARIATE[family(covariance_type).letters[0] == "V"]

@@ -117,7 +117,7 @@ def chosen(table: Table, target: Target, ends: list[End], lost: Beginning | None
     found = [e for e in ends if e.mixture is not None and not (e.degeneracy and e.degeneracy.collapsed)]
     if not found:
         wrong = next((e.degeneracy for e in ends if e.degeneracy), None)
-        wrong = wrong or _before_the_collapse(table, target, lost, case_weights, whole)
+        wrong = wrong or before_the_collapse(table, target, lost, case_weights, whole)
         raise explain(census["starts"], k, target.family.alias, wrong)
     best = max(found, key=lambda e: (e.degeneracy is None, e.objective))
     bayes = isinstance(target, Posterior)
@@ -147,7 +147,7 @@ def taken(ends: list[End], whole: Stats, n_parameters: int) -> dict:
     return {"starts": tuple(starts), "census": tuple(modes)}
 
 
-def _before_the_collapse(table, target, begin, case_weights, whole) -> Degeneracy | None:
+def before_the_collapse(table, target, begin, case_weights, whole) -> Degeneracy | None:
     """What EM's last statistics before it broke off look like."""
     stats = begin.stats
     try:

@@ -21,7 +21,7 @@ from bayesgmm.priors import Conjugate
 # Numbers in the rows above which a pass is worth all threads.
 MOST_NUMBERS = 5_000_000
 # A conditional variance of a component, of that of all rows, below which it has collapsed.
-_FLAT = 1e-10
+FLAT = 1e-10
 
 
 class Units(NamedTuple):
@@ -90,7 +90,7 @@ def refit_compiled(samples, starts: list[Mixture], target: Target, tolerance: fl
         z, weights, np.array([m.log_weights for m in starts]),
         np.array([(m.means - units.centre) @ units.turn.T for m in starts]),
         np.array([units.factors(m, family) for m in starts]), family.letters,
-        penalty=prior, floor=None if prior else _FLAT * np.diag(units.factor) ** 2, tolerance=tolerance, most=most,
+        penalty=prior, floor=None if prior else FLAT * np.diag(units.factor) ** 2, tolerance=tolerance, most=most,
     )  # fmt: skip
     return [_path(found, i, *sample, units, target) for i, sample in enumerate(samples)]
 

@@ -17,6 +17,7 @@ from .pairs import plot_pairs
 from .partitions import plot_partition, plot_similarity
 from .predictive import plot_density
 from .prior import plot_prior
+from .selection import plot_merging, plot_selection
 from .style import component_colors, look, save
 
 __all__ = [
@@ -32,11 +33,13 @@ __all__ = [
     "plot_forest",
     "plot_gaussian",
     "plot_membership",
+    "plot_merging",
     "plot_pairs",
     "plot_partition",
     "plot_predictive_check",
     "plot_prior",
     "plot_ranks",
+    "plot_selection",
     "plot_similarity",
     "plot_trace",
     "save",

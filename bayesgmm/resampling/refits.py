@@ -177,7 +177,7 @@ def _weighed(table: Table, weights, fit, rng):
     return table.rows, shares * (fit.n_obs / shares.sum())
 
 
-def _simulated(table: Table, weights, fit, rng):
+def simulated(table: Table, weights, fit, rng):
     """Rows of the fitted mixture, each with the missing cells of a row."""
     drawn = max(1, round(fit.n_obs))
     rows = fit.mixture.sample(drawn, seed=rng)[0]
@@ -195,7 +195,7 @@ def _all_but_one(rows, counts) -> Iterator[tuple]:
         yield rows, left
 
 
-_KINDS = {"nonparametric": _resampled, "parametric": _simulated, "weighted": _weighed}
+_KINDS = {"nonparametric": _resampled, "parametric": simulated, "weighted": _weighed}
 
 
 def _refits(fit, target, samples: Iterable, total: int, kind: str, tolerance: float, progress: bool):
