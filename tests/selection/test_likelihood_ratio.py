@@ -79,7 +79,7 @@ def test_p_values_are_uniform_where_the_null_is_true():
     """One Gaussian, tested against two of a common variance: of B = 19 replicates p is uniform over 1/20, …, 1."""
     from scipy.stats import chisquare, kstest
 
-    n_sets, p = 150, []
+    n_sets, p = 100, []
     for seed in range(n_sets):
         x = np.random.default_rng(seed).normal(size=(40, 1))
         test = bg.bootstrap_lrt(x, [1], covariance_type="tied", replicates=19, starts=2, seed=seed, progress=False)
