@@ -33,7 +33,8 @@ Rooms, each may import those before it
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``resampling``  bootstrap and jackknife of point estimates
     ``comparison``  MLE beside Bayes
-    ``selection``  how many components, of which family: a sweep, bootstrap tests, merging into clusters
+    ``selection``  how many components, of which family: a sweep, bootstrap tests, merging into clusters;
+                  and every criterion beside the others
     ``calibration``  simulation-based calibration: do an engine's draws come from the posterior?
     ``testing``   check_story: what is wrong with a story of one's own
     ``plots``     figures; the only room that imports matplotlib
@@ -60,6 +61,7 @@ _HOMES = {
     "Diagnosis": "draws",
     "Fit": "fit",
     "Hierarchical": "priors",
+    "HowMany": "selection",
     "Independent": "priors",
     "InverseWishart": "ppl",
     "LKJ": "priors",
@@ -92,6 +94,7 @@ _HOMES = {
     "fit_map": "fit",
     "fit_mle": "fit",
     "highest_density": "draws",
+    "how_many": "selection",
     "impute": "draws",
     "jackknife": "resampling",
     "load_dataset": "data",
@@ -109,6 +112,7 @@ _HOMES = {
     "plot_families": "plots",
     "plot_forest": "plots",
     "plot_gaussian": "plots",
+    "plot_how_many": "plots",
     "plot_membership": "plots",
     "plot_merging": "plots",
     "plot_pairs": "plots",

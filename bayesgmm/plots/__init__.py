@@ -12,6 +12,7 @@ from .efficiency import plot_energy, plot_ess
 from .families import plot_families
 from .forest import plot_forest
 from .gaussian import plot_gaussian
+from .how_many import plot_how_many
 from .memberships import plot_membership
 from .pairs import plot_pairs
 from .partitions import plot_partition, plot_similarity
@@ -32,6 +33,7 @@ __all__ = [
     "plot_families",
     "plot_forest",
     "plot_gaussian",
+    "plot_how_many",
     "plot_membership",
     "plot_merging",
     "plot_pairs",
