@@ -1,4 +1,4 @@
-"""The command line: ``bayesgmm demo``, ``bayesgmm fit`` and ``bayesgmm select``.
+"""The command line: ``bayesgmm demo``, ``bayesgmm fit``, ``bayesgmm select`` and ``bayesgmm how-many``.
 
 Heavy imports stay inside the commands, so that ``--help`` and complaints about the input come at once.
 Results go to standard output; progress, timings and complaints to standard error.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
     from bayesgmm.data import Table
-    from bayesgmm.selection import Selection
+    from bayesgmm.selection import HowMany, Selection
     from bayesgmm.workflow import Result, Step
 
 __all__ = ["app", "main"]
@@ -168,6 +168,52 @@ def select(
             typer.echo(f"\n{_files(tuple(out / name for name in SELECTED))}")
         if found.incomplete:
             raise typer.Exit(130)
+
+
+@app.command("how-many")
+def how_many(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A CSV or Parquet file.")],
+    components: Annotated[str, typer.Option("--components", "-k", help="Numbers that BIC, ICL and LOO try.")] = "1-9",
+    processes: Annotated[str, typer.Option(help="Priors of partitions: mfm, sparse, dp, py; or none.")] = "mfm",
+    loo: Annotated[bool, typer.Option(help="Fit every number, for leave-one-out cross-validation.")] = True,
+    types: Annotated[str, typer.Option(help="Families that BIC and ICL try, as all or EEE,VVV.")] = "all",
+    covariance: Annotated[str, typer.Option(help="Of the posteriors: full, diag or spherical.")] = "full",
+    features: Annotated[str | None, typer.Option(help="Columns to use, as a,b (all if not given).")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for the table, the text and the figure.")] = None,
+    draws: Draws = 2500,
+    tune: Tune = 5000,
+    chains: Chains = 4,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """How many components, or clusters, by every criterion side by side, and why they differ."""
+    with _complaints():
+        from bayesgmm.data import as_table
+        from bayesgmm.selection import how_many as asked
+        from bayesgmm.workflow import COUNTED, staged
+
+        table = as_table(data, features=_split(features), fitting=True)
+        families = types if types == "all" else [_covariance(name.strip()) for name in types.split(",")]
+        names = [] if processes == "none" else [name.strip() for name in processes.split(",")]
+        options = {"covariance_types": families, "covariance_type": _covariance(covariance), "loo": loo, "seed": seed}
+        options |= {"draws": draws, "tune": tune, "chains": chains, "progress": not quiet}
+        with staged(out, COUNTED) if out is not None else nullcontext() as folder:
+            found = asked(table, _numbers(components), processes=names, **options)
+            if folder is not None:
+                _keep_counted(found, folder)
+        typer.echo(str(found))
+        if out is not None and not quiet:
+            typer.echo(f"\n{_files(tuple(out / name for name in COUNTED))}")
+        if found.missing:
+            raise typer.Exit(130)
+
+
+def _keep_counted(found: HowMany, folder: Path) -> None:
+    from bayesgmm import plots
+
+    found.table.rename_axis("criterion").to_csv(folder / "how-many.csv")
+    (folder / "how-many.txt").write_text(f"{found}\n", encoding="utf-8")
+    plots.save(plots.plot_how_many(found), folder / "how-many.png")
 
 
 def _numbers(text: str) -> list[int]:

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from bayesgmm.draws import Diagnosis
     from bayesgmm.fit import Fit
 
-__all__ = ["FILES", "SELECTED", "FolderError", "Result", "Step", "run", "staged"]
+__all__ = ["COUNTED", "FILES", "SELECTED", "FolderError", "Result", "Step", "run", "staged"]
 
 FIGURES = ("components.png", "marginals.png", "ranks.png", "responsibilities.png")
 FILES = ("posterior.nc", "comparison.csv", *FIGURES)
 #: What `bayesgmm select` writes.
 SELECTED = ("selection.csv", "selection.png")
+#: And of `how_many`.
+COUNTED = ("how-many.csv", "how-many.txt", "how-many.png")
 
 
 class FolderError(ValueError):

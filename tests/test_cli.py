@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from bayesgmm import workflow
 from bayesgmm.cli import app, main
 from bayesgmm.selection import sweep
-from bayesgmm.workflow import FILES, SELECTED, FolderError, staged
+from bayesgmm.workflow import COUNTED, FILES, SELECTED, FolderError, staged
 
 GOOD = "a,b\n" + "".join(f"{i},{i * i % 7}\n" for i in range(20))
 
@@ -193,6 +193,32 @@ def test_select_from_file_to_figure(folder):
     table = pd.read_csv(folder / "out" / "selection.csv")
     assert sorted(set(table["n_components"])) == [1, 2, 4] and set(table["covariance_type"]) == {"EEE", "VVV"}
     assert (folder / "out" / "selection.png").stat().st_size > 1000
+
+
+def test_how_many_from_file_to_figure(folder):
+    write_two_groups(folder)
+    options = ["-k", "1-2", "--types", "EEE", "--no-loo", "--draws", "50", "--tune", "50", "--out", "out"]
+    done = CliRunner().invoke(app, ["how-many", "t.csv", *options])
+    assert done.exit_code == 0, done.output
+    assert "All say 2." in done.stdout and f"wrote to out: {', '.join(COUNTED)}" in done.stdout
+    assert {path.name for path in (folder / "out").iterdir()} == set(COUNTED)
+    table = pd.read_csv(folder / "out" / "how-many.csv", index_col="criterion")
+    assert set(table["number"]) == {2} and list(table.index)[:2] == ["BIC", "ICL"]
+    assert (folder / "out" / "how-many.txt").read_text(encoding="utf-8").strip() in done.stdout
+    assert (folder / "out" / "how-many.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--processes", "mfm,crp"], "processes has 'crp', which is not known"),
+        (["--covariance", "tied"], "use 'full', 'diag' or 'spherical'"),
+        (["-k", "0"], "--components must hold whole numbers of at least 1, not 0"),
+    ],
+    ids=["processes", "covariance", "components"],
+)
+def test_how_many_refuses_bad_input_in_one_sentence(folder, options, words):
+    assert words in refuse(folder, GOOD, *options, command="how-many")
 
 
 def test_select_that_is_interrupted_keeps_what_is_finished(folder, monkeypatch):

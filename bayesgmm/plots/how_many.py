@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -14,8 +13,8 @@ from .style import INK, PALE, PALETTE, WASH, inches, legend, look, new_axes
 
 _COLOURS = {GAUSSIANS: PALETTE[0], CLUSTERS: PALETTE[1]}
 _QUANTITIES = {"K": "n_components", "K₊": "n_clusters"}
-# Heights of a row with bars and of one without, in rows of text; a bar is at most so much of its row.
-_TALL, _LOW, _FULL = 1.9, 1.0, 0.78
+# Heights of a row with bars and of one without; where labels leave bars less than so much of a row, there are none.
+_TALL, _LOW, _LEAST = 1.9, 1.0, 0.45
 # Bars of a probability below are not to be seen, and the axis does not reach out for them.
 _SEEN = 0.005
 
@@ -55,13 +54,16 @@ def plot_how_many(found, *, ax=None):
     own, bases = ax is None, -np.cumsum(heights)
     ax = new_axes((6.4, 1.3 + 0.3 * heights.sum()))[0, 0] if own else ax
     highest = max((p.max() for p in bars.values()), default=1.0)
-    size = float(np.clip(72 * 0.6 * inches(ax)[1] / heights.sum(), 5.0, 8.5))
+    unit = 72 * inches(ax)[1] / heights.sum()
+    size = float(np.clip(0.6 * unit, 4.5, 8.5))
+    room = 1.0 - 1.5 * size / (unit * _TALL)
+    full = (room if room >= _LEAST else 0.85) * _TALL / highest
     for (name, row), base, height in zip(found.table.iterrows(), bases, heights):
         ax.axhline(base, color=WASH, lw=0.6, zorder=0)
         if name in bars:
-            _draw_bars(ax, bars[name], row, base, height * _FULL / highest, size)
+            _draw_bars(ax, bars[name], row, base, full, size if room >= _LEAST else None)
         else:
-            _draw_dot(ax, row, base + height / 2)
+            _draw_dot(ax, row, base + height / 2, size)
     _finish(ax, found, bars, bases + heights / 2, size, own=own)
     return ax
 
@@ -76,21 +78,23 @@ def _bars(found) -> dict:
     return made
 
 
-def _draw_bars(ax, p, row, base: float, scale: float, size: float) -> None:
+def _draw_bars(ax, p, row, base: float, scale: float, size) -> None:
     rough = row["r_hat"] > 1.05
     colour = _COLOURS[row["counts"]]
     ax.bar(p.index, scale * p, bottom=base, width=0.72, color="white" if rough else colour, ec=colour, lw=0.9,
            zorder=2)  # fmt: skip
+    if size is None:
+        return
     ax.annotate(f"{row['probability']:.2f}", (row["number"], base + scale * row["probability"]), (0, 1.5),
                 textcoords="offset points", ha="center", va="bottom", fontsize=size, color=INK, zorder=4)  # fmt: skip
 
 
-def _draw_dot(ax, row, height: float) -> None:
+def _draw_dot(ax, row, height: float, size: float) -> None:
     colour, rough = _COLOURS[row["counts"]], row["r_hat"] > 1.05
-    if pd.notna(row["lower"]) and row["lower"] < row["upper"]:
+    if row[["lower"]].notna().all() and row["lower"] < row["upper"]:
         ax.plot([row["lower"], row["upper"]], [height, height], color=colour, lw=2.4, alpha=0.45, zorder=2,
                 solid_capstyle="round")  # fmt: skip
-    ax.plot(row["number"], height, "o", ms=7, mfc="white" if rough else colour, mec=colour, mew=1.3, zorder=3)
+    ax.plot(row["number"], height, "o", ms=0.75 * size, mfc="white" if rough else colour, mec=colour, mew=1.3, zorder=3)
 
 
 def _finish(ax, found, bars, middles, size: float, *, own: bool) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import pandas as pd
-
 # R-hat above which chains do not agree on a number.
 _MIXED = 1.05
 
@@ -97,8 +95,8 @@ def _small(found) -> str:
     apart = [name for name in found.partitions if _number(found, f"VI, {name}") < _number(found, f"K₊, {name}")]
     if not apart:
         return ""
-    return (f"The partition of {listed(apart)} has fewer clusters than K₊: most draws have further small ones, which do "
-            "not hold the same rows from draw to draw.")  # fmt: skip
+    return (f"The partition of {listed(apart)} has fewer clusters than K₊: most draws have further small ones, which "
+            "do not hold the same rows from draw to draw.")  # fmt: skip
 
 
 def _growth(found) -> list[str]:
@@ -107,8 +105,8 @@ def _growth(found) -> list[str]:
     endless = [name for name, tree in found.draws.items() if tree.attrs.get("process") in ("dp", "py")]
     if endless:
         lines.append(f"{listed(endless)} {'has' if len(endless) == 1 else 'have'} no end of components, and more "
-                     "clusters with every row: of a number that is finite, K₊ is an overestimate "
-                     "(Miller & Harrison 2014).")  # fmt: skip
+                     "clusters the more rows there are: of a number that is finite, K₊ is an "
+                     "overestimate sooner or later (Miller & Harrison 2014).")  # fmt: skip
     icl = _number(found, "ICL")
     more = [name for name in found.numbers if icl is not None and name not in endless
             and _number(found, f"K₊, {name}") > icl]  # fmt: skip
@@ -151,10 +149,10 @@ def _about_loo(loo) -> list[str]:
 
 def _at_the_end(found) -> list[str]:
     """Chosen was the largest number that was tried."""
-    ends = []
+    ends, tried = [], set()
     if found.selection is not None:
-        tried = pd.Series(sorted(set(found.selection.table["n_components"])))
-        ends += [name for name in ("BIC", "ICL") if len(tried) > 1 and _number(found, name) == tried.max()]
+        tried = set(found.selection.table["n_components"])
+        ends = [name for name in ("BIC", "ICL") if len(tried) > 1 and _number(found, name) == max(tried)]
     if not ends:
         return []
-    return [f"{listed(ends)} chose as many as were tried: try more than {int(tried.max())}."]
+    return [f"{listed(ends)} chose as many as were tried: try more than {max(tried)}."]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -12,6 +12,9 @@ from bayesgmm.draws import n_clusters
 from bayesgmm.draws import partition as partition_of
 from bayesgmm.draws.mixtures import posterior_of
 from bayesgmm.engines import sample_components
+from bayesgmm.engines.unknown.scale import scaled
+from bayesgmm.families import family as family_of
+from bayesgmm.fit.wanted import at_least_one
 from bayesgmm.selection.answers import HowMany, table_of
 from bayesgmm.selection.predicted import loo_by_number
 from bayesgmm.selection.select import numbers_of
@@ -106,8 +109,7 @@ def how_many(x, n_components=range(1, 10), *, processes=("mfm",), selection=True
     VI, mfm       2   clusters
     """
     table, numbers = as_table(x, fitting=True), numbers_of(n_components)
-    if not 0 < level < 1:
-        raise DataError(f"level must be strictly between 0 and 1, not {level}")
+    _check(table, prior, covariance_type, level, {"draws": draws, "tune": tune, "chains": chains, "thin": thin})
     options = {"prior": prior, "covariance_type": covariance_type, "draws": draws, "tune": tune, "chains": chains,
                "thin": thin, "keep": "allocations", "progress": progress}  # fmt: skip
     asked = _asked(processes, len(table.values))
@@ -127,6 +129,18 @@ def how_many(x, n_components=range(1, 10), *, processes=("mfm",), selection=True
         raise DataError("nothing is asked: give processes, or leave selection or loo to be run")
     missing = _as_far_as_it_goes(parts, done)
     return _answers(done, list(asked), level, missing, len(table.values))
+
+
+def _check(table, prior, covariance_type, level: float, counts: dict) -> None:
+    """What the last part would refuse is refused before the first begins."""
+    if not 0 < level < 1:
+        raise DataError(f"level must be strictly between 0 and 1, not {level}")
+    try:
+        scaled(prior, table, family_of(covariance_type))
+        for name, value in counts.items():
+            at_least_one(value, name)
+    except ValueError as error:
+        raise DataError(str(error)) from None
 
 
 def _asked(processes, n_rows: int) -> dict:
