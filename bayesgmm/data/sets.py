@@ -4,6 +4,12 @@
 waiting time to the next, both in minutes. R's ``datasets::faithful``; A. Azzalini and A. W. Bowman (1990), A look
 at some data on the Old Faithful geyser, *Applied Statistics* 39, 357-365.
 
+``galaxies``: velocities of 82 galaxies of the region of Corona Borealis, in 1000 km/s; groups of them would be clusters
+of galaxies, or superclusters. R's ``MASS::galaxies``, its 78th value, 26.69, corrected to 26.96 as that package's help
+says; M. Postman, J. P. Huchra and M. J. Geller (1986), Probes of large-scale structure in the Corona Borealis region,
+*Astronomical Journal* 92, 1238-1247; K. Roeder (1990), Density estimation with confidence sets exemplified by
+superclusters and voids in the galaxies, *Journal of the American Statistical Association* 85, 617-624.
+
 ``penguins``: 342 penguins of three species near Palmer Station, Antarctica: species, sex (empty where it is not known),
 length and depth of the bill and length of a flipper in millimetres, body mass in grams. Released under CC0; K. B.
 Gorman, T. D. Williams and W. R. Fraser (2014), Ecological sexual dimorphism and environmental variability within a
@@ -29,8 +35,9 @@ def load_dataset(name: str) -> pd.DataFrame:
 
     Parameters
     ----------
-    name : {"faithful", "penguins"}
-        ``faithful``: Old Faithful, 272 rows of ``eruptions`` and ``waiting`` in minutes. ``penguins``: 342 rows of
+    name : {"faithful", "galaxies", "penguins"}
+        ``faithful``: Old Faithful, 272 rows of ``eruptions`` and ``waiting`` in minutes. ``galaxies``: 82 rows of
+        ``velocity`` in 1000 km/s. ``penguins``: 342 rows of
         ``species``, ``sex`` and four measurements, in millimetres and grams.
 
     Returns

@@ -12,6 +12,13 @@ def test_old_faithful():
     assert table.values.sum(axis=0) == pytest.approx([948.677, 19284])
 
 
+def test_galaxies():
+    values = as_table(load_dataset("galaxies")).values[:, 0]
+    assert len(values) == 82 and (values.min(), values.max()) == (9.172, 34.279)
+    # The two values by which copies of these data differ, as Richardson & Green (1997) have them.
+    assert sorted(values)[73] == 24.366 and sorted(values)[77] == 26.96
+
+
 def test_penguins():
     frame = load_dataset("penguins")
     assert frame.columns[:2].tolist() == ["species", "sex"] and frame["sex"].isna().sum() == 9
@@ -22,7 +29,7 @@ def test_penguins():
 
 
 def test_an_unknown_name_lists_those_there_are():
-    with pytest.raises(DataError, match="no data set 'iris'; load one of 'faithful', 'penguins'"):
+    with pytest.raises(DataError, match="no data set 'iris'; load one of 'faithful', 'galaxies', 'penguins'"):
         load_dataset("iris")
 
 
