@@ -15,6 +15,7 @@ A reader's walk
     graph, for any other. All climb the same gradient, by Fisher's identity, as does the Op of
     ``ppl/marginal.py`` → ``ppl/op.py`` when PyMC itself evaluates a story. ``engines/gibbs.py`` → ``engines/sweeps``
     needs no gradient. What needs JAX is in files called ``jaxed.py``: the Op under JAX, numpyro's NUTS on the graph.
+    Components of one's own: ``ppl/mixing.py`` → ``ppl/open_surface.py``; their draws: ``draws/parts.py``.
 
 Rooms, each may import those before it
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
@@ -34,6 +35,7 @@ Rooms, each may import those before it
     ``comparison``  MLE beside Bayes
     ``selection``  how many components, of which family: a sweep, bootstrap tests, merging into clusters
     ``calibration``  simulation-based calibration: do an engine's draws come from the posterior?
+    ``testing``   check_story: what is wrong with a story of one's own
     ``plots``     figures; the only room that imports matplotlib
     ``workflow``, ``cli``  the main job and the command line
 ``bayesgmm.models`` holds the stories: functions that return a `pymc.Model`. The core never imports them.
@@ -53,6 +55,7 @@ __version__ = "0.1.0"
 # Public name -> the module that has it. Each is imported on first use: `import bayesgmm` loads nothing heavy.
 _HOMES = {
     "Comparison": "comparison",
+    "ComponentsFit": "fit",
     "Conjugate": "priors",
     "Diagnosis": "draws",
     "Fit": "fit",
@@ -62,6 +65,7 @@ _HOMES = {
     "LKJ": "priors",
     "LKJCorrelation": "ppl",
     "MarginalGaussianMixture": "ppl",
+    "MarginalMixture": "ppl",
     "Merging": "selection",
     "Mixture": "mixture",
     "Partition": "draws",
@@ -74,6 +78,7 @@ _HOMES = {
     "bootstrap_lrt": "selection",
     "by_feature": "draws",
     "calibrate": "calibration",
+    "calibrate_story": "calibration",
     "compare": "comparison",
     "concentration": "ppl",
     "coords": "ppl",
@@ -83,6 +88,7 @@ _HOMES = {
     "e_step": "kernel",
     "extend": "engines",
     "family": "families",
+    "fit_components": "fit",
     "fit_map": "fit",
     "fit_mle": "fit",
     "highest_density": "draws",
@@ -120,6 +126,7 @@ _HOMES = {
     "prior": "priors",
     "relabel": "draws",
     "sample": "engines",
+    "sample_components": "engines",
     "scale_prior": "fit",
     "select": "selection",
     "sensitivity": "draws",
@@ -129,7 +136,7 @@ _HOMES = {
     "uncertain": "draws",
 }
 _ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors",
-          "resampling", "selection")  # fmt: skip
+          "resampling", "selection", "testing")  # fmt: skip
 
 __all__ = sorted([*_HOMES, "__version__"])
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from bayesgmm.draws.invariants import overall_moments
 from bayesgmm.draws.mixtures import MixtureDraws, read
+from bayesgmm.draws.parts import PartDraws, read_any
 from bayesgmm.draws.uniformity import uniformity
 from bayesgmm.engines.waiting import bar
 from bayesgmm.families import family
@@ -215,10 +216,79 @@ def calibrate(prior, n_obs, n_components, *, covariance_type="full", engine="nut
             tree = sampler(x, int(seeds[r]))
             if "incomplete" in tree.attrs:
                 raise KeyboardInterrupt("calibration was interrupted")
-            found.append(_ranked(sets.truth(r), read(tree), x, sets.anchors, rng))
+            mixtures = read(tree)
+            drawn, true = (quantities(m, x, sets.anchors) for m in (mixtures, sets.truth(r)))
+            found.append(_ranked(drawn, true, mixtures.n_chains, rng))
             if report:
                 report(r + 1, f"{found[-1].n_draws} draws")
     return _calibration(found, rng)
+
+
+def calibrate_story(story, x, *, engine="nuts", replications=100, draws=500, tune=500, chains=2, seed=None,
+                    progress=True) -> Calibration:  # fmt: skip
+    """Calibrate an engine on a story with components of its own, by simulation; see `calibrate`.
+
+    Each replication draws the story's variables from its prior, and rows given them, and samples the posterior of the
+    same story, told of these rows. What is ranked are the log-likelihood, the sorted values of every variable of the
+    components, the other variables, and whether rows come from one component.
+
+    Parameters
+    ----------
+    story : callable
+        x ↦ `pymc.Model` with an observed `MarginalMixture`; its prior must not depend on the rows. It may give the
+        same model again, other rows set by `pymc.set_data`: then nothing is traced anew.
+    x : array_like (N,) or (N, D)
+        Rows to tell the story of at first: they give its shape.
+    engine, replications, draws, tune, chains, seed, progress
+        As for `calibrate`.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the story's components cannot be drawn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm.models import poisson_mixture
+    >>> def story(x):
+    ...     return poisson_mixture(x, 2, shape=2.0, rate=0.4)
+    >>> found = calibrate_story(story, np.arange(8), replications=1, draws=50, tune=50, seed=1, progress=False)
+    >>> [name for name in found.ranks if "rates" in name]
+    ['sorted rates[0]', 'sorted rates[1]']
+    """
+    from bayesgmm.engines import sample
+    from bayesgmm.engines.parts import simulated, with_parts
+
+    replications, roots = at_least_one(replications, "replications"), np.random.SeedSequence(seed).spawn(3)
+    truths, rows = simulated(story(x), replications, int(roots[0].generate_state(1)[0]))
+    seeds, rng, found = roots[1].generate_state(replications), np.random.default_rng(roots[2]), []
+    options = {"engine": engine, "draws": draws, "tune": tune, "chains": chains, "progress": False}
+    with bar("Calibration", replications, progress) as report:
+        for r in range(replications):
+            model = story(rows[r])
+            tree = sample(model, seed=int(seeds[r]), **options)
+            if "incomplete" in tree.attrs:
+                raise KeyboardInterrupt("calibration was interrupted")
+            truth, drawn = read_any(with_parts(truths.isel(draw=[r]), model)), read_any(tree)
+            found.append(_ranked(_of_parts(drawn), _of_parts(truth), drawn.n_chains, rng))
+            if report:
+                report(r + 1, f"{found[-1].n_draws} draws")
+    return _calibration(found, rng)
+
+
+def _of_parts(parts: PartDraws) -> dict[str, np.ndarray]:
+    """What is ranked of a story with components of its own."""
+    n, r = parts.log_joint.shape[1], parts.responsibilities
+    found = {"log-likelihood": parts.log_prob(slice(None)) @ parts.case_weights}
+    ordered = {name: np.sort(v, axis=1) for name, v in parts.own.items()}
+    found |= {f"sorted {name}": v for name, v in parts.named(ordered).items()} | parts.named(parts.shared)
+    found |= {f"rows {i} and {j} together": (r[:, i] * r[:, j]).sum(axis=1) for i, j in _PAIRS if max(i, j) < n}
+    return found
 
 
 def _engine(prior, n_components, covariance_type, engine, **options) -> Callable:
@@ -239,12 +309,11 @@ class _Ranked(NamedTuple):
     n_draws: int
 
 
-def _ranked(truth: MixtureDraws, mixtures: MixtureDraws, x, anchors, rng) -> _Ranked:
+def _ranked(drawn: dict[str, np.ndarray], true: dict[str, np.ndarray], n_chains: int, rng) -> _Ranked:
     """Ranks of the truth's quantities among those of draws thinned to their effective number."""
-    drawn, true = quantities(mixtures, x, anchors), quantities(truth, x, anchors)
     values = np.array(list(drawn.values()))
-    n = _effective(values.reshape(len(values), mixtures.n_chains, -1))
-    values = values[:, ((np.arange(n) + 0.5) * len(mixtures) / n).astype(int)]
+    n = _effective(values.reshape(len(values), n_chains, -1))
+    values = values[:, ((np.arange(n) + 0.5) * values.shape[1] / n).astype(int)]
     at = np.array(list(true.values()))
     below, same = (values < at).sum(axis=1), (values == at).sum(axis=1)
     return _Ranked(list(drawn), below + rng.integers(same + 1), n)

@@ -21,4 +21,5 @@ A piece is a module with a ``TITLE`` and ``measure(quick) -> list[Table]``, whic
 ``seeds``      fifty seeds a case: do chains agree? Half an hour, and only by name
 ``calibration``  simulation-based calibration of engines, priors and families: hours, and only by name
 ``coverage``   whether 95 % intervals cover: MLE, bootstrap and posterior, in simulation: an hour, and only by name
+``unknown``    samplers for an unknown number of components: speed, growth, and recorded probabilities; by name
 """

@@ -2,12 +2,22 @@
 
 import bayesgmm as bg
 
+from .counts import poisson_mixture
 from .finite import conjugate_mixture
+from .heavy import student_mixture
 from .hierarchical import hierarchical_mixture
 from .independent import independent_mixture
 from .lkj import lkj_mixture
 
-__all__ = ["conjugate_mixture", "finite_mixture", "hierarchical_mixture", "independent_mixture", "lkj_mixture"]
+__all__ = [
+    "conjugate_mixture",
+    "finite_mixture",
+    "hierarchical_mixture",
+    "independent_mixture",
+    "lkj_mixture",
+    "poisson_mixture",
+    "student_mixture",
+]
 
 _TOLD_BY = {
     bg.priors.Conjugate: conjugate_mixture,

@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesgmm.draws.invariants import observed_rows
 from bayesgmm.draws.mixtures import MixtureDraws, group_of, posterior_of, read
+from bayesgmm.draws.parts import PartDraws, is_open, read_any
 from bayesgmm.draws.responsibilities import Responsibilities
 
 # Labels that are held, four bytes each; of more, every second draw is kept, or every third, ….
@@ -163,7 +164,10 @@ def _drawn(draws, rng: np.random.Generator, most: int) -> Clusterings:
     return Clusterings(labels, mixtures.n_chains, obs, source, shares.argmax(axis=1))
 
 
-def _parts(draws) -> tuple[MixtureDraws, np.ndarray, np.ndarray]:
+def _parts(draws) -> tuple[MixtureDraws | PartDraws, np.ndarray, np.ndarray]:
+    if is_open(draws):
+        parts = read_any(draws)
+        return parts, np.arange(len(parts.obs)), parts.obs
     mixtures = read(draws) if "weights" in posterior_of(draws) else None
     rows = None if mixtures is None else observed_rows(draws, mixtures.features)
     if rows is None:

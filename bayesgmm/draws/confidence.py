@@ -6,7 +6,8 @@ take two components j and k, and the difference of what is theirs,
 
     d = (μ_j − μ_k,  log Σ_j − log Σ_k,  log π_j − log π_k),
 
-with Σ relative to the average covariance before the matrix logarithm. Had the two been exchanged in a draw, it would
+with Σ relative to the average covariance before the matrix logarithm; of other components, all their variables,
+positive ones as logarithms. Had the two been exchanged in a draw, it would
 be −d. If d is normal with mean a and covariance C in draws whose labels are right, a draw's labels are right with
 
     log odds  2 dᵀ C⁻¹ a,
@@ -28,6 +29,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.draws.mixtures import MixtureDraws
+from bayesgmm.draws.parts import PartDraws
 
 # Labels are uncertain when a component's are expected to be wrong in more than this share of the draws.
 DOUBT = 0.05
@@ -41,7 +43,7 @@ _DRAWS_EACH = 100
 _LARGEST = 700.0
 
 
-def confidence(mixtures: MixtureDraws) -> np.ndarray:
+def confidence(mixtures: MixtureDraws | PartDraws) -> np.ndarray:
     """The probability (M, K) that a component's label in a draw is right, as this module's text defines it.
 
     Laws: permuting the components of all draws permutes it; affine maps of the data do not change it; exchanging two
@@ -61,7 +63,7 @@ def confidence(mixtures: MixtureDraws) -> np.ndarray:
     """
     m, k = mixtures.weights.shape
     against = np.zeros((m, k))
-    described = _described(mixtures)
+    described = mixtures.described if isinstance(mixtures, PartDraws) else _described(mixtures)
     for j in range(k):
         for other in range(j + 1, k):
             with np.errstate(over="ignore"):

@@ -11,7 +11,8 @@ from bayesgmm.draws.convergence import convergence
 from bayesgmm.draws.groups import agreeing, recorded_masses
 from bayesgmm.draws.invariants import n_rows, quantities
 from bayesgmm.draws.labels import relabel
-from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
+from bayesgmm.draws.mixtures import MixtureDraws, group_of
+from bayesgmm.draws.parts import PartDraws, read_any
 from bayesgmm.draws.stacking import Stacked, predictive_weights
 from bayesgmm.draws.verdicts import (
     DIFFERENT_MODES,
@@ -87,6 +88,7 @@ class _Findings:
     doubts: np.ndarray  # (K,): the expected share of draws in which a component has another's label
     rows: np.ndarray  # (K,): rows that the median draw gives a component; infinite where their number is not known
     rows_needed: int
+    told: str  # what they are needed for
     energy: float  # the least E-BFMI of a chain; infinite where energies were not recorded
     pareto_k: float
     groups: np.ndarray  # (C,): chains that agree with each other have the same number
@@ -132,7 +134,8 @@ def diagnose(draws) -> Diagnosis:
     "low energy information"   the E-BFMI of a chain is below 0.3
     "too few draws"            a label-invariant quantity has R-hat above 1.01 or an effective sample size (bulk or
                                tail) below 100 a chain
-    "unsupported component"    half of the draws give a component fewer than D + 1 rows
+    "unsupported component"    half of the draws give a component fewer than D + 1 rows (of components of a
+                               story's own: no more than it has numbers)
     "labels uncertain"         a parameter of a component has such an R-hat though the mixture has not, or its label
                                is expected to be wrong in more than 5 % of the draws (`bayesgmm.draws.confidence`)
     "too few draws"            the same for the components' own parameters
@@ -191,7 +194,8 @@ def _findings(draws) -> _Findings:
     stats = group_of(draws, "sample_stats")
     recorded = stats is not None and "permutation" in stats
     matched = draws if recorded else relabel(draws)
-    mixtures = read(matched)
+    mixtures = read_any(matched)
+    open_ = isinstance(mixtures, PartDraws)
     unlabelled = quantities(draws, mixtures)
     invariant = convergence(unlabelled, mixtures.n_chains)
     own = convergence(parameters(mixtures), mixtures.n_chains)
@@ -206,8 +210,9 @@ def _findings(draws) -> _Findings:
         matched_here=not recorded,
         moved=_moved(matched["sample_stats"]["permutation"].values),
         doubts=1.0 - confidence(mixtures).mean(axis=0),
-        rows=np.median(mixtures.weights, axis=0) * n_rows(draws),
-        rows_needed=len(mixtures.features) + 1,
+        rows=np.median(mixtures.weights, axis=0) * (mixtures.n_rows if open_ else n_rows(draws)),
+        rows_needed=mixtures.n_own + 1 if open_ else len(mixtures.features) + 1,
+        told="parameters" if open_ else "covariance",
         energy=_energy(stats),
         pareto_k=float(draws.attrs.get("pareto_k", -np.inf)),
         groups=groups,
@@ -265,8 +270,11 @@ def _too_few(found: _Findings, kind: str) -> bool:
     return found.worst(kind)[0] > R_HAT or found.least(kind)[0] < found.ess_needed
 
 
-def parameters(mixtures: MixtureDraws) -> dict[str, np.ndarray]:
-    """π, μ, Σ (without Σ's duplicates) by name, each (M,)."""
+def parameters(mixtures: MixtureDraws | PartDraws) -> dict[str, np.ndarray]:
+    """π, μ, Σ (without Σ's duplicates), or the variables of other components, by name, each (M,)."""
+    if isinstance(mixtures, PartDraws):
+        own = mixtures.own if "weights" in mixtures.own else {"weights": mixtures.weights, **mixtures.own}
+        return mixtures.named(own)
     names, found = mixtures.features, {}
     for k in range(mixtures.n_components):
         found[f"weights[{k}]"] = mixtures.weights[:, k]

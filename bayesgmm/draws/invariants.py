@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 
 from bayesgmm.draws.mixtures import MixtureDraws, group_of
+from bayesgmm.draws.parts import PartDraws
 
 ANCHORS = 5
 # Beyond this many features the overall covariance is watched on its diagonal alone.
 _FULL_COVARIANCE_UP_TO = 10
+# Numbers of variables that are not a component's.
+_MOST_SHARED = 40
 
 
-def quantities(draws, mixtures: MixtureDraws) -> dict[str, np.ndarray]:
+def quantities(draws, mixtures: MixtureDraws | PartDraws) -> dict[str, np.ndarray]:
     """The label-invariant quantities of a posterior, by name, each (M,).
 
     The sorted weights; mean and covariance of the whole mixture; the log-likelihood (without it, the log density
     of the parameters); the log density at a few of the observed rows (`anchors`), which tells apart modes that share
-    their moments; and the probability that neighbours among these rows come from the same component.
+    their moments; and the probability that neighbours among these rows come from the same component. Of components of
+    a story's own, the same without mean and covariance, but with all variables that are not a component's.
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from itertools import islice
+
+import numpy as np
     >>> from bayesgmm.draws.mixtures import from_arrays, read
     >>> draws = from_arrays([[[0.2, 0.8]]], [[[[0.0], [1.0]]]], np.ones((1, 1, 2, 1, 1)), x=[[0.0], [1.0]])
     >>> for name, value in quantities(draws, read(draws)).items():
@@ -34,20 +42,36 @@ def quantities(draws, mixtures: MixtureDraws) -> dict[str, np.ndarray]:
     rows 0 and 1 together [0.653]
     """
     found = {f"sorted weights[{k}]": w for k, w in enumerate(np.sort(mixtures.weights, axis=1).T)}
-    found |= _moments_by_name(mixtures)
+    if isinstance(mixtures, PartDraws):
+        found |= dict(islice(mixtures.named(mixtures.shared).items(), _MOST_SHARED))
+    else:
+        found |= _moments_by_name(mixtures)
     likelihood, density = log_likelihood(draws), log_density(draws)
     if likelihood is not None:
         found["log-likelihood"] = likelihood
     elif density is not None:
         found["log density of the parameters"] = density
-    rows = observed_rows(draws, mixtures.features)
+    rows = rows_of(draws, mixtures)
     if rows is not None:
-        places = anchors(rows)
+        places = _anchors_of(mixtures) if isinstance(mixtures, PartDraws) else anchors(rows)
         at, r = mixtures.log_prob(rows[places], responsibilities=True)
         found |= {f"log density at row {n}": at[:, i] for i, n in enumerate(places)}
         pairs = zip(range(len(places)), range(1, len(places)), strict=False)
         found |= {f"rows {places[i]} and {places[j]} together": (r[:, i] * r[:, j]).sum(axis=1) for i, j in pairs}
     return found
+
+
+def rows_of(draws, mixtures: MixtureDraws | PartDraws) -> np.ndarray | None:
+    """The rows that `mixtures.log_prob` takes: (N, D), or positions (N,); None if the draws do not hold them."""
+    if isinstance(mixtures, PartDraws):
+        return np.arange(mixtures.log_joint.shape[1])
+    return observed_rows(draws, mixtures.features)
+
+
+def _anchors_of(parts: PartDraws) -> np.ndarray:
+    """Positions of a few rows spread over the data, by how probable they are on average."""
+    order = np.argsort(np.logaddexp.reduce(parts.log_joint, axis=2).mean(axis=0), kind="stable")
+    return np.unique(order[np.linspace(0, len(order) - 1, 2 * ANCHORS + 1).round().astype(int)[1::2]])
 
 
 def n_rows(draws) -> float:

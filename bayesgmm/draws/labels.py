@@ -16,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.draws import allocations
-from bayesgmm.draws.affinity import as_draws, gains, match
+from bayesgmm.draws.affinity import as_draws, gains
 from bayesgmm.draws.confidence import confidence
-from bayesgmm.draws.invariants import case_weights, log_density, log_likelihood, observed_rows, overall_moments
-from bayesgmm.draws.mixtures import MixtureDraws, read
+from bayesgmm.draws.invariants import case_weights, log_density, log_likelihood, overall_moments, rows_of
+from bayesgmm.draws.mixtures import MixtureDraws
+from bayesgmm.draws.parts import PartDraws, read_any
 from bayesgmm.draws.permute import permute, with_statistic
 from bayesgmm.draws.responsibilities import Responsibilities, some_rows
 from bayesgmm.kernel import best_orders
@@ -118,12 +119,12 @@ def relabel(draws, *, method: str = "auto", reference=None, feature: str | None 
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}")
-    mixtures = read(draws)
+    mixtures = read_any(draws)
     if method == "order":
         return _finished(draws, mixtures, _ordered(mixtures, feature, reference))
     if feature is not None:
         raise ValueError(f"feature is what method='order' goes by; method={method!r} has no use for it")
-    rows = observed_rows(draws, mixtures.features)
+    rows = rows_of(draws, mixtures)
     if method == "auto":
         method = "pivot" if rows is None else "ecr"
     if method == "pivot":
@@ -150,9 +151,11 @@ def _finished(draws, mixtures: MixtureDraws, done: _Labelling):
 
 
 def _ordered(mixtures: MixtureDraws, feature, reference) -> _Labelling:
-    names = mixtures.features
     if reference is not None:
         raise ValueError("method='order' takes a feature, and no reference")
+    if isinstance(mixtures, PartDraws):
+        return _ordered_by(mixtures, feature)
+    names = mixtures.features
     if feature is None and len(names) == 1:
         feature = names[0]
     if feature not in names:
@@ -161,9 +164,24 @@ def _ordered(mixtures: MixtureDraws, feature, reference) -> _Labelling:
     return _Labelling(orders, {"labelling": "order", "labelling_reference": f"means of {feature}, rising"})
 
 
+def _ordered_by(parts: PartDraws, name) -> _Labelling:
+    values = [v for n, v in parts.own.items() if n == name and v.ndim == 2]
+    if not values:
+        have = ", ".join(n for n, v in parts.own.items() if v.ndim == 2)
+        raise ValueError(f"method='order' needs a variable with one number a component, one of {have}, not {name!r}")
+    orders = np.argsort(values[0], axis=1, kind="stable")
+    return _Labelling(orders, {"labelling": "order", "labelling_reference": f"{name}, rising"})
+
+
 def _pivoted(draws, mixtures: MixtureDraws, reference) -> _Labelling:
-    reference, _, origin = _reference(draws, mixtures, reference)
-    return _Labelling(match(mixtures, reference), {"labelling": "pivot", "labelling_reference": origin})
+    reference, own, origin = _reference(draws, mixtures, reference)
+    orders = best_orders(_gains(mixtures, reference, own))
+    return _Labelling(orders, {"labelling": "pivot", "labelling_reference": origin})
+
+
+def _gains(mixtures, reference, own) -> np.ndarray:
+    """How alike components (M, K, K) are to those of the reference; draws of any components have one of their own."""
+    return mixtures.gains(own) if isinstance(mixtures, PartDraws) else gains(mixtures, reference)
 
 
 def _by_rows(draws, mixtures: MixtureDraws, rows: np.ndarray, method: str, reference) -> _Labelling:
@@ -172,14 +190,14 @@ def _by_rows(draws, mixtures: MixtureDraws, rows: np.ndarray, method: str, refer
     if method == "ecr-pivot" and reference is not None and not isinstance(reference, Mixture):
         labels, reference = _labels(reference, len(rows), mixtures.n_components)[chosen], None
     mixture, own, origin = _reference(draws, mixtures, reference)
-    affinity = gains(mixtures, mixture)
+    affinity = _gains(mixtures, mixture, own)
     weights = case_weights(draws, len(rows))
     r = Responsibilities.of(mixtures, rows[chosen], None if weights is None else weights[chosen])
     attributes = {"labelling": method, "labelling_reference": origin if labels is None else "labels of the rows",
                   "labelling_rows": f"{len(chosen)} of {len(rows)}"}  # fmt: skip
     if method == "ecr-pivot":
         if labels is None:
-            labels = as_draws(mixture).log_prob(rows[chosen], responsibilities=True)[1][0].argmax(axis=1)
+            labels = _labels_of(mixtures, mixture, own, rows[chosen])
             return _Labelling(allocations.ecr_to(r, labels, affinity), attributes)
         return _Labelling(allocations.ecr_to(r, labels), attributes)
     iterate = allocations.ecr if method == "ecr" else allocations.stephens
@@ -187,6 +205,13 @@ def _by_rows(draws, mixtures: MixtureDraws, rows: np.ndarray, method: str, refer
     names = np.argsort(orders[own]) if own is not None else _named_after(affinity, orders)
     attributes["labelling_steps"] = f"{steps}" if settled else f"{steps}, after which orders still changed"
     return _Labelling(orders[:, names], attributes)
+
+
+def _labels_of(mixtures, mixture, own, rows) -> np.ndarray:
+    """The most probable component (N,) of each row under the reference."""
+    if isinstance(mixtures, PartDraws):
+        return mixtures.responsibilities[own][rows].argmax(axis=1)
+    return as_draws(mixture).log_prob(rows, responsibilities=True)[1][0].argmax(axis=1)
 
 
 def _named_after(affinity: np.ndarray, orders: np.ndarray) -> np.ndarray:
@@ -199,7 +224,10 @@ def _reference(draws, mixtures: MixtureDraws, reference) -> tuple[Mixture, int |
     """What to name labels after; which draw it is, if it is one; and in words."""
     if reference is None:
         m, rule = _pivot(draws, mixtures)
-        return mixtures.mixture(m), m, f"{mixtures._where(m)} ({rule})"
+        return None if isinstance(mixtures, PartDraws) else mixtures.mixture(m), m, f"{mixtures._where(m)} ({rule})"
+    if isinstance(mixtures, PartDraws):
+        raise ValueError("draws of a story with components of its own are matched to one of them: leave reference out, "
+                         "or give labels of the rows for method='ecr-pivot'")  # fmt: skip
     if not isinstance(reference, Mixture):
         raise ValueError(f"reference must be a Mixture, not a {type(reference).__name__}; labels of the rows are "
                          "for method='ecr-pivot'")  # fmt: skip
@@ -211,6 +239,8 @@ def _pivot(draws, mixtures: MixtureDraws) -> tuple[int, str]:
     for density, rule in ((log_density(draws), "highest log density"), (log_likelihood(draws), "highest likelihood")):
         if density is not None and not np.isnan(density).all():
             return int(np.nanargmax(density)), rule
+    if isinstance(mixtures, PartDraws):
+        return int(mixtures.log_prob(slice(None)).sum(axis=1).argmax()), "highest likelihood"
     moments = np.concatenate([part.reshape(len(mixtures), -1) for part in overall_moments(mixtures)], axis=1)
     apart = np.abs(moments - np.median(moments, axis=0))
     return int((apart / np.where(apart.any(axis=0), apart.mean(axis=0), 1.0)).sum(axis=1).argmin()), "most central"

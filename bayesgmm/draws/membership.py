@@ -9,7 +9,8 @@ import numpy as np
 
 from bayesgmm.draws.confidence import DOUBT, confidence
 from bayesgmm.draws.invariants import observed_rows
-from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
+from bayesgmm.draws.mixtures import MixtureDraws, group_of
+from bayesgmm.draws.parts import PartDraws, read_any
 
 # Doubles of responsibilities held at once.
 _BLOCK = 8_000_000
@@ -31,7 +32,8 @@ def membership(draws, x=None, *, ci_prob: float = 0.95, missing: str = "raise"):
         With matched labels (`relabel`), or the components mean nothing.
     x : array_like, data frame, path or Table, optional
         New points (N, D), the features in the posterior's order or, in a frame, under its names.
-        Without it, the posterior's own rows (the group ``observed_data``).
+        Without it, the posterior's own rows (the group ``observed_data``), or, of a story with components of its own,
+        those that the group ``log_joint`` holds.
     ci_prob : float
         Probability of the equal-tailed interval of r.
     missing : {"raise", "marginalise"}
@@ -73,7 +75,7 @@ def membership(draws, x=None, *, ci_prob: float = 0.95, missing: str = "raise"):
     >>> membership(draws, [[0.0]])["probability"].values.round(3)
     array([[0.835, 0.165]])
     """
-    doubt = 1.0 - confidence(read(draws)).mean(axis=0)
+    doubt = 1.0 - confidence(read_any(draws)).mean(axis=0)
     if doubt.max() > DOUBT:
         warn(
             f"of component {doubt.argmax()}, {doubt.max():.0%} of the labels are expected to be wrong, so that its "
@@ -90,7 +92,7 @@ def shares(draws, x=None, *, ci_prob: float = 0.95, missing: str = "raise"):
 
     if not 0 < ci_prob < 1:
         raise ValueError(f"ci_prob must be strictly between 0 and 1, not {ci_prob}")
-    mixtures = read(draws)
+    mixtures = read_any(draws)
     rows, obs = points(draws, mixtures, x, missing)
     found = _by_blocks(rows, mixtures, new=x is not None, ci_prob=ci_prob)
     arrays = {name: (("obs", "component"), values) for name, values in found.items()}
@@ -147,7 +149,16 @@ def entropy(p: np.ndarray) -> np.ndarray:
 
 def points(draws, mixtures: MixtureDraws, x=None, missing: str = "raise") -> tuple[np.ndarray, np.ndarray]:
     """The rows (N, D) asked about, new ones or the posterior's own, and their labels (N,)."""
+    if isinstance(mixtures, PartDraws):
+        return _positions(mixtures, x)
     return _own_rows(draws, mixtures) if x is None else _new_rows(x, mixtures, missing)
+
+
+def _positions(parts: PartDraws, x) -> tuple[np.ndarray, np.ndarray]:
+    if x is not None:
+        raise ValueError("draws of a story with components of its own know the log density of their own rows alone: "
+                         "leave x out, or tell the story of the new rows and extend with its log_joint")  # fmt: skip
+    return np.arange(len(parts.obs)), parts.obs
 
 
 def _own_rows(draws, mixtures: MixtureDraws):

@@ -164,6 +164,8 @@ def read(draws) -> MixtureDraws:
     (6, ('x0',))
     """
     posterior = posterior_of(draws)
+    if "means" not in posterior and "log_joint" in getattr(draws, "children", ()):
+        raise ValueError("the components of these draws are a story's own, but what was asked of them needs Gaussians")
     arrays = {name: _stacked(posterior, name, dims) for name, dims in DIMS.items()}
     if posterior.sizes["feature"] != posterior.sizes["feature_other"]:
         raise ValueError("covariances must be square: its dims feature and feature_other differ in length")

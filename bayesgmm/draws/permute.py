@@ -7,7 +7,7 @@ import numpy as np
 from bayesgmm.draws.mixtures import group_of, posterior_of
 
 _PERMUTED_DIMS = ("component", "component_other")
-_PERMUTED_GROUPS = ("posterior", "posterior_predictive", "predictions", "sample_stats")
+_PERMUTED_GROUPS = ("posterior", "posterior_predictive", "predictions", "sample_stats", "log_joint")
 
 
 def permute(draws, orders: np.ndarray):

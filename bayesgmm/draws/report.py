@@ -8,7 +8,8 @@ from bayesgmm.draws.confidence import confidence
 from bayesgmm.draws.convergence import convergence
 from bayesgmm.draws.diagnose import parameters
 from bayesgmm.draws.labels import relabel
-from bayesgmm.draws.mixtures import MixtureDraws, group_of, read
+from bayesgmm.draws.mixtures import MixtureDraws, group_of
+from bayesgmm.draws.parts import read_any
 
 # A label is in doubt in a draw where its probability of being right is less than this.
 DOUBTFUL = 0.9
@@ -57,7 +58,7 @@ def label_report(draws):
 
     stats = group_of(draws, "sample_stats")
     matched = draws if stats is not None and "permutation" in stats else relabel(draws)
-    mixtures = read(matched)
+    mixtures = read_any(matched)
     orders = matched["sample_stats"]["permutation"].transpose("chain", "draw", "component").values
     orders = orders.reshape(mixtures.weights.shape)
     sure = confidence(mixtures)

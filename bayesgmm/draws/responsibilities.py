@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesgmm.draws.mixtures import MixtureDraws
+from bayesgmm.draws.parts import PartDraws, read_any
 from bayesgmm.kernel import add_in_order, log_probs, overlaps
 
 # Numbers that are kept from one pass to the next (256 MB); where there are more, a pass makes them anew, in blocks.
@@ -44,8 +45,11 @@ class Responsibilities:
     source: tuple[MixtureDraws, np.ndarray] | None = None
 
     @classmethod
-    def of(cls, mixtures: MixtureDraws, rows: np.ndarray, case_weights=None) -> Responsibilities:
-        """Those of rows (N, D), NaN where a cell is missing, under M mixtures."""
+    def of(cls, mixtures: MixtureDraws | PartDraws, rows: np.ndarray, case_weights=None) -> Responsibilities:
+        """Those of rows (N, D), NaN where a cell is missing, under M mixtures; of `PartDraws`, rows by position."""
+        if isinstance(mixtures, PartDraws):
+            values = mixtures.responsibilities
+            return cls(values if len(rows) == values.shape[1] else values[:, rows], mixtures.case_weights[rows])
         weights = np.ones(len(rows)) if case_weights is None else np.asarray(case_weights, dtype=float)
         lazy = cls(None, weights, (mixtures, rows))
         if np.prod(lazy.shape, dtype=float) > HELD:
@@ -54,6 +58,31 @@ class Responsibilities:
         for draws, r in lazy.blocks():
             values[draws] = r
         return cls(values, weights)
+
+    @classmethod
+    def of_draws(cls, draws) -> Responsibilities:
+        """Those of the rows that draws hold, whatever the components are: Gaussians, or a story's own.
+
+        Raises
+        ------
+        ValueError
+            If the draws hold no rows.
+
+        Examples
+        --------
+        >>> from bayesgmm.draws import from_arrays
+        >>> draws = from_arrays([[[0.5, 0.5]]], [[[[-1.0], [1.0]]]], np.ones((1, 1, 2, 1, 1)), x=[[0.0], [9.0]])
+        >>> Responsibilities.of_draws(draws).values.round(2)
+        array([[[0.5, 0.5],
+                [0. , 1. ]]])
+        """
+        from bayesgmm.draws.invariants import case_weights, rows_of
+
+        mixtures = read_any(draws)
+        rows = rows_of(draws, mixtures)
+        if rows is None:
+            raise ValueError("the draws hold no rows, a variable (obs, feature) in observed_data")
+        return cls.of(mixtures, rows, case_weights(draws, len(rows)))
 
     @property
     def held(self) -> bool:
@@ -80,6 +109,9 @@ class Responsibilities:
             yield slice(0, len(self.values)), self.values
             return
         mixtures, rows = self.source
+        if isinstance(mixtures, PartDraws):
+            yield slice(0, len(mixtures)), mixtures.responsibilities[:, rows]
+            return
         (m, n, k), rows = self.shape, _grouped(rows)
         step = max(1, _BLOCK // (n * k))
         for draws in (slice(first, min(first + step, m)) for first in range(0, m, step)):

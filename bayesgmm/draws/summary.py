@@ -7,6 +7,7 @@ import numpy as np
 from bayesgmm.draws.diagnose import diagnose
 from bayesgmm.draws.invariants import quantities
 from bayesgmm.draws.mixtures import DIMS, named, posterior_of, read
+from bayesgmm.draws.parts import is_open, read_any
 
 _LEFT_OUT = "The table leaves those out (var_names=['weights', 'means', 'covariances'] shows them)."
 
@@ -23,7 +24,8 @@ def summary(draws, *, var_names=None, ci_prob: float | None = None):
     draws : xarray.DataTree
         With matched labels (`relabel`); if they are not, the verdict says so.
     var_names : list of str, optional
-        Variables of the posterior, whatever the verdict; without, weights, means and covariances.
+        Variables of the posterior, whatever the verdict; without, weights, means and covariances, or, of a story with
+        components of its own, all.
     ci_prob : float, optional
         Probability of the interval; ArviZ's own setting (``stats.ci_prob``) without.
 
@@ -74,7 +76,7 @@ def invariant_table(draws, *, ci_prob: float | None = None):
     """ArviZ's table of the quantities that labels do not touch."""
     import xarray as xr
 
-    mixtures = read(draws)
+    mixtures = read_any(draws)
     shape = mixtures.n_chains, -1
     found = {name: (("chain", "draw"), values.reshape(shape)) for name, values in quantities(draws, mixtures).items()}
     return _table(xr.Dataset(found), ci_prob=ci_prob)
@@ -82,14 +84,18 @@ def invariant_table(draws, *, ci_prob: float | None = None):
 
 def parameter_table(draws, *, var_names=None, ci_prob: float | None = None, ci_kind: str | None = None):
     """`summary` without the verdict: ArviZ's own data frame, each covariance once."""
-    features = read(draws).features
-    posterior = named(posterior_of(draws))
-    names = [var_names] if isinstance(var_names, str) else list(DIMS if var_names is None else var_names)
+    known = is_open(draws)
+    posterior = posterior_of(draws) if known else named(posterior_of(draws))
+    all_names = [n for n, v in posterior.data_vars.items() if "obs" not in v.dims] if known else DIMS
+    names = [var_names] if isinstance(var_names, str) else list(all_names if var_names is None else var_names)
     missing = [name for name in names if name not in posterior]
     if missing:
         have = ", ".join(map(str, posterior.data_vars))
         raise ValueError(f"the posterior has no variable {missing[0]!r}; it has {have}")
     table = _table(posterior[names], ci_prob=ci_prob, ci_kind=ci_kind)
+    if known:
+        return table
+    features = read(draws).features
     return table.drop(index=_duplicates(posterior.sizes["component"], features), errors="ignore")
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from bayesgmm.draws.diagnose import diagnose
 from bayesgmm.draws.membership import entropy, points, row_blocks, told_by
-from bayesgmm.draws.mixtures import MixtureDraws, read
+from bayesgmm.draws.mixtures import MixtureDraws
+from bayesgmm.draws.parts import read_any
 
 OVERLAP, PARAMETERS = "overlap", "parameters"
 
@@ -78,7 +79,7 @@ def uncertain(draws, x=None, *, prob: float = 0.9, ci_prob: float = 0.95, missin
     found = diagnose(draws)
     if not found.labels_hold:
         raise ValueError(found.text)
-    mixtures = read(draws)
+    mixtures = read_any(draws)
     rows, obs = points(draws, mixtures, x, missing)
     blocks = [_judged(rows[b], mixtures, x is not None, ci_prob) for b in row_blocks(len(rows), mixtures)]
     table = pd.concat([pd.DataFrame(block) for block in blocks])

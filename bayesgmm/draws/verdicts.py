@@ -58,7 +58,7 @@ def _uncertain(found) -> str:
 def _empty(found) -> str:
     k, rows = int(found.rows.argmin()), float(found.rows.min())
     return (f"The chains agree, but the data hardly speak of component {k}: half of the draws give it fewer than "
-            f"{max(rows, 0.1):.1f} rows, where {found.rows_needed} are needed to tell its covariance. Its parameters "
+            f"{max(rows, 0.1):.1f} rows, where {found.rows_needed} are needed to tell its {found.told}. Its parameters "
             "are those of the prior; fit fewer components.")  # fmt: skip
 
 

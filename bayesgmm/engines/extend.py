@@ -6,10 +6,12 @@ import numpy as np
 
 from bayesgmm.draws.invariants import case_weights, observed_rows
 from bayesgmm.draws.mixtures import DIMS, MixtureDraws, group_of, read
+from bayesgmm.draws.parts import is_open
 from bayesgmm.draws.replicate import replicates
+from bayesgmm.engines.parts import hush, with_parts
 
 # In this order, for the predictions of a prior need its draws.
-GROUPS = ("log_likelihood", "posterior_predictive", "log_prior", "prior", "prior_predictive")
+GROUPS = ("log_likelihood", "posterior_predictive", "log_prior", "prior", "prior_predictive", "log_joint")
 _SAMPLE = ("chain", "draw")
 
 
@@ -23,6 +25,8 @@ def extend(draws, model=None, groups=("log_likelihood", "posterior_predictive"),
     "log_prior"               the log prior density of each draw, variable by variable
     "prior"                   draws from the prior (chain: 1, draw)
     "prior_predictive"        a data set of each of these, x (chain, draw, obs, feature); it brings "prior" with it
+    "log_joint"               log p(x_n, z_n = k | draw) (chain, draw, obs, component) of a story with components of
+                              its own, which labels and memberships are read from; of some rows where it is too large
     ========================  ====================================================================================
 
     Where all that a story observes is its mixture, nothing is compiled for the first two, and no model is needed; nor
@@ -66,6 +70,8 @@ def extend(draws, model=None, groups=("log_likelihood", "posterior_predictive"),
     unknown = [name for name in asked if name not in GROUPS]
     if unknown:
         raise ValueError(f"no group {unknown[0]!r} can be added; there are {', '.join(map(repr, GROUPS))}")
+    if is_open(draws) or (model is not None and _is_open(model)):
+        return _open_extended(draws, model, asked, n_prior, seed)
     _require_model(read(draws), model, asked)
     if "prior_predictive" in asked:
         asked.append("prior")
@@ -73,6 +79,32 @@ def extend(draws, model=None, groups=("log_likelihood", "posterior_predictive"),
     for name in GROUPS:
         if name in asked and name not in draws.children:
             new[name] = xr.DataTree(_made(name, new, model, seeds[name], n_prior))
+    return new
+
+
+def _is_open(model) -> bool:
+    from bayesgmm.ppl.parts import is_open
+
+    return is_open(model)
+
+
+def _open_extended(draws, model, asked, n_prior: int, seed):
+    """The groups of a story with components of its own, which only the model can tell."""
+    import xarray as xr
+
+    wanted = [name for name in asked if name not in draws.children]
+    if model is None and wanted:
+        raise ValueError(f"the group {wanted[0]!r} of a story with components of its own needs the model: "
+                         f"extend(draws, model, {wanted[0]!r})")  # fmt: skip
+    new, seeds = draws.copy(), dict(zip(GROUPS, np.random.SeedSequence(seed).spawn(len(GROUPS)), strict=True))
+    rows = [name for name in ("log_joint", "log_likelihood") if name in wanted]
+    if rows:
+        new = with_parts(new, model, groups=rows)
+    if "prior_predictive" in wanted and "prior" not in new.children:
+        wanted.append("prior")
+    for name in GROUPS:
+        if name in wanted and name not in rows:
+            new[name] = xr.DataTree(_by_pymc(name, new, model, seeds[name], n_prior))
     return new
 
 
@@ -171,6 +203,7 @@ def _by_pymc(name: str, tree, model, seed, n_prior: int = 0):
     seed = int(seed.generate_state(1)[0])
     # A few thousand calls do not earn back a minute of compilation.
     how = {"model": model, "compile_kwargs": {"mode": Mode(linker="py", optimizer="fast_compile")}}
+    hush()
     if name == "log_likelihood":
         bare = tree.drop_nodes("log_likelihood", errors="ignore")
         return pm.compute_log_likelihood(bare, **how, progressbar=False, extend_inferencedata=False)

@@ -18,7 +18,7 @@ from bayesgmm.engines.waiting import cut_short
 from bayesgmm.kernel import threads
 from bayesgmm.kernel.threads import pool
 from bayesgmm.ppl.jaxed import log_density
-from bayesgmm.ppl.surface import Surface
+from bayesgmm.ppl.open_surface import surface_of
 
 # Steps of a chain between two looks at whether somebody interrupts.
 _STEPS = 20
@@ -59,7 +59,7 @@ def ready(model, folded: Folded, begin, *, tune: int, chains: int, seed: int):
     begin : callable
         A seed ↦ a starting point v (p,).
     """
-    density = folded_density(log_density(Surface(model)), folded)
+    density = folded_density(log_density(surface_of(model)), folded)
     kernel = NUTS(potential_fn=lambda v: -density(v))
     start = jax.jit(lambda key, v: kernel.init(key, tune, v))
     keys, seeds = jax.random.split(jax.random.key(seed), chains), np.random.SeedSequence(seed).spawn(chains)

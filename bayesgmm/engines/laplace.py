@@ -14,11 +14,13 @@ import numpy as np
 
 from bayesgmm.draws.diagnose import PARETO_K
 from bayesgmm.engines.importance import log_ratio, smoothed, systematic
+from bayesgmm.engines.parts import MOST_LOG_LIKELIHOOD, with_parts
 from bayesgmm.engines.tree import dressed
 from bayesgmm.engines.waiting import bar
 from bayesgmm.engines.ways import Native, named, way_of
 from bayesgmm.kernel import threads
 from bayesgmm.kernel.threads import pool
+from bayesgmm.ppl.parts import is_open
 
 # Proposals for each draw that is kept, and how many are weighed between two looks at the clock.
 _EACH, _STEP = 2, 200
@@ -54,6 +56,8 @@ def laplace(model, *, draws: int, chains: int, seed, progress: bool):
         warnings.warn(text, stacklevel=3)
     made = {"engine": "laplace", "inference_library": "bayesgmm", "inference_library_version": bayesgmm.__version__}
     made |= {"pareto_k": k, "importance_ess": float(1.0 / (weights @ weights))}
+    if is_open(model):
+        tree = with_parts(tree, model, most_log_likelihood=MOST_LOG_LIKELIHOOD)
     return dressed(tree, model, density=way.density, seed=seed, **made)
 
 

@@ -9,7 +9,7 @@ from scipy.special import expit, logsumexp
 
 from bayesgmm.draws.groups import agreeing
 from bayesgmm.draws.invariants import quantities
-from bayesgmm.draws.mixtures import read
+from bayesgmm.draws.parts import read_any
 
 # Draws of a mode that are looked at, half of them to shape the proposal.
 _MOST = 4000
@@ -69,7 +69,7 @@ def mode_masses(tree, density, points, rng) -> dict:
 
     Nothing where chains agree, or do not fall into groups. Shares are left out where they could not be told.
     """
-    mixtures = read(tree)
+    mixtures = read_any(tree)
     groups = agreeing(quantities(tree, mixtures), mixtures.n_chains)
     if groups.max() == 0:
         return {}

@@ -9,9 +9,11 @@ from importlib.util import find_spec
 import numpy as np
 
 from bayesgmm.engines.masses import mode_masses
+from bayesgmm.engines.parts import MOST_LOG_LIKELIHOOD, with_parts
 from bayesgmm.engines.tree import dressed
 from bayesgmm.engines.waiting import bar, cut_short
 from bayesgmm.engines.ways import DISPERSION, way_of
+from bayesgmm.ppl.parts import is_open
 
 # Up to so many variables, warm-up also looks for directions that the curvature at the mode misjudged. Where components
 # overlap (iris, K = 3: 44 variables) that gives half as many effective draws again; with 104 it takes as long as
@@ -30,6 +32,8 @@ def nuts(model, *, draws: int, tune: int, chains: int, seed, progress: bool, nut
             way, density, tree = {"nutpie": _nutpie, "numpyro": _numpyro}[nuts_sampler](model, report, **options)
         rng = np.random.default_rng(seed[1])
         tree, points = way.named(tree, model, rng)
+        if is_open(model):
+            tree = with_parts(tree, model, most_log_likelihood=MOST_LOG_LIKELIHOOD)
         if points is not None:
             tree.attrs |= mode_masses(tree, way.function, points, rng)
     made = {"engine": "nuts", "inference_library": nuts_sampler, "inference_library_version": version(nuts_sampler)}

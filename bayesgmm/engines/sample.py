@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import warnings
 
+from bayesgmm.engines.parts import MOST_LOG_LIKELIHOOD
 from bayesgmm.fit.wanted import at_least_one
 
-# Draws × rows up to which the pointwise log-likelihood is kept beside the draws.
-MOST_LOG_LIKELIHOOD = 20_000_000
 # Draws from the prior beside those from the posterior, fewer where one is large.
 _PRIOR_DRAWS, _MOST_PRIOR = 1000, 2_000_000
 ENGINES = ("auto", "nuts", "gibbs", "laplace")
@@ -26,7 +25,7 @@ def sample(model, *, engine="auto", draws=1000, tune=1000, chains=4, seed=None, 
     Parameters
     ----------
     model : pymc.Model
-        A story: one observed `MarginalGaussianMixture`.
+        A story: one observed `MarginalGaussianMixture`, or `MarginalMixture`, whose components are its own.
     engine : {"auto", "nuts", "gibbs", "laplace"}
         "nuts", the No-U-Turn sampler of nutpie, takes every story. Nothing is
         compiled for it: the log density of a story that declares its prior is native, and that of any other, or of
@@ -134,8 +133,11 @@ def _extended(tree, model, seed):
     """The draws with ``log_likelihood``, if it is not too large; ``log_prior`` and ``prior``, where it is declared."""
     import xarray as xr
 
+    from bayesgmm.draws.parts import is_open
     from bayesgmm.engines.extend import log_likelihood, log_prior, mixture_prior
 
+    if is_open(tree):
+        return tree
     sizes = {**tree["posterior"].sizes, **tree["observed_data"].sizes}
     if sizes["chain"] * sizes["draw"] * sizes["obs"] <= MOST_LOG_LIKELIHOOD:
         tree["log_likelihood"] = xr.DataTree(log_likelihood(tree))

@@ -14,13 +14,15 @@ def dressed(tree, model, **made):
     import bayesgmm
     from bayesgmm.ppl.declaration import declaration
     from bayesgmm.ppl.observed import observed_mixture
+    from bayesgmm.ppl.parts import is_open, observed_rows
 
-    observed = observed_mixture(model)
-    coords = {"obs": range(len(observed.x)), "feature": range(observed.x.shape[1])}
+    observed = observed_rows(model) if is_open(model) else observed_mixture(model)
+    dims = ("obs", "feature") if observed.x.ndim == 2 else ("obs",)
+    coords = {name: range(size) for name, size in zip(dims, observed.x.shape)}
     for name, positions in coords.items():  # the coords of a model may speak of other data than it has now
         known = model.coords.get(name)
         coords[name] = list(known if known is not None and len(known) == len(positions) else positions)
-    tree["observed_data"] = xr.DataTree(xr.Dataset({"x": (("obs", "feature"), observed.x)}, coords=coords))
+    tree["observed_data"] = xr.DataTree(xr.Dataset({"x": (dims, observed.x)}, coords=coords))
     stats = tree["sample_stats"].to_dataset()
     tree["sample_stats"] = xr.DataTree(stats[[name for name in _KEPT if name in stats]])
     known = declaration(model)

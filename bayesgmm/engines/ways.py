@@ -11,7 +11,7 @@ import numpy as np
 import nutpie
 import xarray as xr
 
-from bayesgmm.draws.labels import match
+from bayesgmm.draws.affinity import match
 from bayesgmm.engines.density import density_of
 from bayesgmm.engines.density.folded import Folded
 from bayesgmm.engines.density.sampling import POINT, NativeModel
@@ -20,12 +20,14 @@ from bayesgmm.engines.importance import log_ratio
 from bayesgmm.engines.modes import Mode, heaviest, worth_a_look
 from bayesgmm.fit.curvature import observed_curvature
 from bayesgmm.fit.em import Posterior, climb
-from bayesgmm.fit.mode import Summit, ascents, summit
+from bayesgmm.fit.mode import Summit, ascents, beginnings, summit
 from bayesgmm.fit.starts import start_statistics
 from bayesgmm.mixture import Mixture
 from bayesgmm.ppl.declaration import Signature, declaration
 from bayesgmm.ppl.instructions import Untraceable
 from bayesgmm.ppl.observed import observed_mixture
+from bayesgmm.ppl.open_surface import surface_of
+from bayesgmm.ppl.parts import is_open
 from bayesgmm.ppl.surface import Surface, parameters
 
 # Chains start this many posterior standard deviations, by the curvature at the mode, away from it.
@@ -54,13 +56,12 @@ def way_of(model, *, compiled: bool = True) -> Native | Compiled:
     if function is not None:
         modes = heaviest(function, _summits(model, function), relabelled=partial(_relabelled, function))
         return Native(function, Folded(function, modes), "native")
-    surface, rng = Surface(model), np.random.default_rng(0)
+    surface, rng = surface_of(model), np.random.default_rng(0)
     try:
         function, starts = Traced(surface), _STARTS
     except Untraceable:
         function, starts = None, _SLOW_STARTS
-    k, weights = surface.observed.n_components, surface.observed.case_weights
-    found = list(ascents(surface, start_statistics(surface.rows, k, starts, rng, weights), jacobian=True))
+    found = list(ascents(surface, beginnings(surface, starts, rng), jacobian=True))
     if all(isinstance(ascent, np.linalg.LinAlgError) for ascent in found):
         raise ValueError(f"no start reached a mode of the posterior density: {found[0]}")
     density = surface.to_climb(jacobian=True)
@@ -115,7 +116,7 @@ class Native:
 def named(found: dict[str, np.ndarray], model, coords) -> xr.Dataset:
     """Variables (chain, draw, …) with the dims and coordinates that the model gives them, in its order."""
     names = [v.name for v in (*model.free_RVs, *model.deterministics) if v.name in found]
-    names += [name for name in _DIMS if name not in names]
+    names += [name for name in _DIMS if name not in names and name in found]
     posterior = xr.Dataset({n: (_dims(model, n, found[n].ndim - 2), found[n]) for n in names}, coords)
     known = {d: list(model.coords[d]) for d in posterior.sizes if model.coords.get(d) is not None}
     return posterior.assign_coords({d: values for d, values in known.items() if len(values) == posterior.sizes[d]})
@@ -171,7 +172,7 @@ class Compiled:
     def named(self, tree, model, rng):
         """The draws, with the mixture's parameters where the model has them under other names, or not as variables."""
         posterior = tree["posterior"].to_dataset()
-        if not set(_DIMS) <= set(posterior):
+        if not is_open(model) and not set(_DIMS) <= set(posterior):
             tree["posterior"] = xr.DataTree(_with_parameters(posterior, model))
         return tree, None
 

@@ -1,6 +1,7 @@
 """Point estimates: EM from several starts, the posterior mode of any story, and standard errors."""
 
 from bayesgmm.fit.census import Mode
+from bayesgmm.fit.components import ComponentsFit, fit_components
 from bayesgmm.fit.degenerate import Degeneracy, DegenerateFit
 from bayesgmm.fit.mle import fit_mle
 from bayesgmm.fit.mode import fit_map
@@ -8,5 +9,5 @@ from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.scaling import scale_prior
 from bayesgmm.fit.uncertainty import Uncertainty, standard_errors
 
-__all__ = ["Degeneracy", "DegenerateFit", "Fit", "Mode", "Start", "Uncertainty", "fit_map", "fit_mle", "scale_prior",
-           "standard_errors"]  # fmt: skip
+__all__ = ["ComponentsFit", "Degeneracy", "DegenerateFit", "Fit", "Mode", "Start", "Uncertainty", "fit_components",
+           "fit_map", "fit_mle", "scale_prior", "standard_errors"]  # fmt: skip

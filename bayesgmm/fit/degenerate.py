@@ -143,7 +143,7 @@ def diagnose_fit(mixture: Mixture, x, case_weights=None, *, whole: Stats | None 
         rows=rows,
         n_distinct=len(np.unique(some, axis=0)),
         eigenvalue=smallest,
-        ratio=largest / max(smallest, np.finfo(float).tiny),
+        ratio=largest / smallest if smallest > np.finfo(float).eps * largest else np.inf,
         relation=describe(some, mixture.features, sds),
     )
 

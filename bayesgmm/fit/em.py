@@ -209,14 +209,14 @@ def _em_step(here, surface, curvature) -> _Place | None:
 
 def climb(
     x, start: Mixture, target: Target, case_weights=None, *, accelerate: bool = True, tolerance: float = TOLERANCE,
-    most: int = MOST_STEPS,
+    most: int | None = None,
 ) -> tuple[Step, list[float], bool]:  # fmt: skip
     """Run EM until nothing is left to gain: the last step, the history of the objective, converged or not.
 
     Converged is a Newton decrement below a tolerance, 1e-8 (so that less than half of that is left to gain), or a
     gradient per row below 1e-8 in whitened coordinates; a short step is not, nor a step refused.
     """
-    history, roughly = [], []
+    history, roughly, most = [], [], MOST_STEPS - 1 if most is None else most
     for step in em(x, start, target, case_weights, accelerate=accelerate):
         (roughly if step.single else history).append(step.objective)
         if not step.single and (step.decrement < tolerance or step.gradient < LEAST_GRADIENT):

@@ -11,12 +11,14 @@ from bayesgmm.data import Table
 from bayesgmm.fit.begin import Beginning
 from bayesgmm.fit.best import best_climb, certainty, taken
 from bayesgmm.fit.census import End
+from bayesgmm.fit.components import ComponentsFit
 from bayesgmm.fit.em import Posterior
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.progress import track
-from bayesgmm.fit.result import Fit
-from bayesgmm.fit.starts import starts_for
-from bayesgmm.fit.wanted import how_many, wanted
+from bayesgmm.fit.result import Fit, Start
+from bayesgmm.fit.shares import start_responsibilities
+from bayesgmm.fit.starts import start_statistics, starts_for
+from bayesgmm.fit.wanted import at_least_one, how_many, wanted
 from bayesgmm.kernel import Stats
 from bayesgmm.priors.weights import refuse_unbounded
 
@@ -37,7 +39,7 @@ class Summit(NamedTuple):
     curvature: np.ndarray | None
 
 
-def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
+def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit | ComponentsFit:
     """Find the mode of a story's posterior density.
 
     A story that declares a prior with closed forms is climbed by EM; any other one by L-BFGS on the marginal posterior
@@ -46,9 +48,10 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     Parameters
     ----------
     model : pymc.Model
-        A story: one observed `MarginalGaussianMixture`.
+        A story: one observed `MarginalGaussianMixture`, or `MarginalMixture`.
     starts : int, str, mapping, array, Mixture, Fit or list
-        Climbs begun, as in `fit_mle`; those by split and merge only where EM climbs.
+        Climbs begun, as in `fit_mle`; those by split and merge only where EM climbs. A number where components are a
+        story's own.
     seed : int, optional
         For the starts.
     progress : bool
@@ -56,7 +59,7 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
 
     Returns
     -------
-    Fit
+    Fit, or ComponentsFit of a story with components of its own
         ``coordinates`` names the variables whose density, without Jacobian, is at its maximum: `pymc.find_MAP`'s
         convention. A mode depends on coordinates. A weight may sit at 0 where its concentration is 1.
 
@@ -83,7 +86,10 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     """
     from bayesgmm.ppl.declaration import declaration
     from bayesgmm.ppl.observed import observed_mixture
+    from bayesgmm.ppl.parts import is_open
 
+    if is_open(model):
+        return _climb_open(model, at_least_one(starts, "starts"), np.random.default_rng(seed), progress)
     observed, known = observed_mixture(model), declaration(model)
     prior = known.prior.with_mode(known.family) if known is not None else None
     asked = wanted(starts, observed.n_components, *observed.rows.shape)
@@ -97,19 +103,66 @@ def fit_map(model, *, starts=10, seed=None, progress=True) -> Fit:
     return best_climb(Table(observed.x, features), target, begin, observed.case_weights)
 
 
+def _climb_open(model, starts: int, rng, progress) -> ComponentsFit:
+    from bayesgmm.ppl.open_surface import OpenSurface
+
+    _refuse_unbounded(model)
+    surface = OpenSurface(model)
+    begin = track(beginnings(surface, starts, rng), starts, "MAP", progress)
+    ends = list(ascents(surface, begin, jacobian=False))
+    found = _highest(ends)
+    log_posterior, _, log_likelihood = surface.log_posterior(found.point, jacobian=False)
+    weights, log_joint = surface.parts(found.point)
+    counted = surface.observed.case_weights
+    return ComponentsFit(
+        weights=weights,
+        components=surface.free_variables(found.point),
+        log_likelihood=log_likelihood,
+        log_posterior=log_posterior,
+        responsibilities=np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=1)[:, None]),
+        n_parameters=len(found.point),
+        n_obs=float(len(surface.rows) if counted is None else counted.sum()),
+        estimator="MAP",
+        converged=found.converged,
+        history=np.array(found.history),
+        starts=tuple(map(_start, ends)),
+    )
+
+
+def _start(found: Summit | np.linalg.LinAlgError) -> Start:
+    if not isinstance(found, Summit):
+        return Start(np.nan, 0, False, str(found))
+    return Start(found.history[-1], len(found.history) - 1, found.converged)
+
+
+def beginnings(surface, starts: int, rng) -> Iterator:
+    """What climbs of a surface begin from: statistics, or responsibilities where components are a story's own."""
+    observed, k = surface.observed, surface.observed.n_components
+    begin = start_statistics if hasattr(surface, "e_step") else start_responsibilities
+    return begin(surface.rows, k, starts, rng, observed.case_weights)
+
+
+def _refuse_unbounded(model) -> None:
+    for alpha in _concentrations(model):
+        refuse_unbounded(alpha)
+
+
 def _climb_any(model, begin: Iterable[Beginning]) -> Fit:
     from bayesgmm.ppl.surface import Surface
 
-    for alpha in _concentrations(model):
-        refuse_unbounded(alpha)
+    _refuse_unbounded(model)
     surface, kinds = Surface(model), []
     stats = (kinds.append(one.kind) or one.stats for one in begin)
     found = list(ascents(surface, stats, jacobian=False))
     ends = [_end(surface, kind, one) for kind, one in zip(kinds, found, strict=True)]
+    return _fit(surface, _highest(found), ends)
+
+
+def _highest(found: list[Summit | np.linalg.LinAlgError]) -> Summit:
     reached = [one for one in found if isinstance(one, Summit)]
     if not reached:
-        raise ValueError(f"no start reached a mode of the posterior density: {ends[0].note}")
-    return _fit(surface, max(reached, key=lambda one: one.history[-1]), ends)
+        raise ValueError(f"no start reached a mode of the posterior density: {found[0]}")
+    return max(reached, key=lambda one: one.history[-1])
 
 
 def _end(surface, kind: str, found: Summit | np.linalg.LinAlgError) -> End:

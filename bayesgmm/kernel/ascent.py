@@ -7,6 +7,7 @@ A step costs microseconds over few rows, a hundredth of what Python needs to ask
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from numba import njit, types
 
@@ -43,8 +44,8 @@ def function(name):
 
     def ascents(n_climbs, x, x_step, n, parts, weights, weights_step, most, given, theta, step, ends, heights,
                 history):  # fmt: skip
-        k, d, n_factors, width = i1(parts, (7,))[0], i1(parts, (7,))[1], i1(parts, (7,))[2], i1(parts, (7,))[3]
-        kind = i1(parts + 32, (3,))
+        sides = i1(parts, (7,))
+        k, d, n_factors, width = sides[0], sides[1], sides[2], sides[3]
         numbers = k + k * d + n_factors * d * width
         p = k + k * d + n_factors * (d * (d + 1) // 2 if width > 1 else d)
         sums = 64 + 8 * k * (1 + d + d * width)
@@ -53,78 +54,118 @@ def function(name):
         room = _malloc(sums + walking + 8 * floats + 64 + 128)
         memory = (room + 63) // 64 * 64
         work = memory + (sums + 63) // 64 * 64
-        at = work + (walking + 63) // 64 * 64
-        here, at = _place(at, k, d, n_factors, width, p)
+        here, at = _place(work + (walking + 63) // 64 * 64, k, d, n_factors, width, p)
         there, at = _place(at, k, d, n_factors, width, p)
         first, second = d1(at, (p,)), d1(at + 8 * p, (p,))
-        at += 16 * p
-        pairs = Pairs(d2(at, (MEMORY, p)), d2(at + 8 * MEMORY * p, (MEMORY, p)), d1(at + 16 * MEMORY * p, (MEMORY,)),
-                      i1(at + 16 * MEMORY * p + 8 * MEMORY, (3,)),
-                      d1(at + 16 * MEMORY * p + 8 * MEMORY + 24, (MEMORY,)))  # fmt: skip
-        at += 16 * MEMORY * p + 16 * MEMORY + 24
-        big = 8 * k * d * d
-        s = Shape(kind[0], kind[1], kind[2], d3(at, (k, d, d)), d1(at + 3 * big, (k,)), d3(at + big, (k, d, d)),
-                  d1(at + 3 * big + 8 * k, (k,)), d3(at + 2 * big, (k, d, d)), d2(at + 3 * big + 16 * k, (d, d)),
-                  d2(at + 3 * big + 16 * k + 8 * d * d, (d, d)), d1(given + 8, (d,)),
-                  at + 3 * big + 16 * k + 16 * d * d, _SWEEPS)  # fmt: skip
-        prior = Prior(d1(given + 8 + 8 * d, (1,))[0], d1(given + 16 + 8 * d, (d,)), d1(given + 16 + 16 * d, (k,)),
-                      d1(given + 16 + 16 * d + 8 * k, (k,)), d3(given + 16 + 16 * d + 16 * k, (k, d, d)))  # fmt: skip
-        bound, end = d1(given, (1,))[0], i1(ends, (2 * n_climbs,))
-        reached, path = d1(heights, (2 * n_climbs,)), d2(history, (n_climbs, most + 1))
+        pairs, at = _pairs(at + 16 * p, p)
+        s, prior = _shape(at, sides, d1(given + 8, (d,)), k, d), _prior(given + 8 + 8 * d, k, d)
+        end, reached = i1(ends, (2 * n_climbs,)), d1(heights, (2 * n_climbs,))
         for i in range(n_climbs):
-            rows, case_weights = x + i * x_step, weights + i * weights_step
             start = d1(theta + i * step, (numbers,))
-            total, pairs.state[0], pairs.state[1], pairs.state[2] = float(n), 0, 0, 0
-            if weights != 0:
-                total = 0.0
-                for r in range(n):
-                    total += d1(case_weights, (n,))[r]
+            rows = Rows(x + i * x_step, n, weights + i * weights_step if weights != 0 else 0, memory, work)
             _copy(start, here.whole)
-            covariances(here, s)
-            begin_at(s.shape, s.axes, s.out, s.b, s.frames, s.u)
-            how, turn, radius = CLIMBING, 0, RADIUS
-            if not _look(here, s, prior, rows, n, case_weights if weights != 0 else 0, total, memory, work):
-                how = COLLAPSED
-            while how == CLIMBING:
-                path[i, turn] = here.heights[1]
-                square = dot(here.residual, here.residual)
-                gradient = math.sqrt(square / total)
-                if decrement(pairs, square) < bound or gradient < LEAST_GRADIENT:
-                    how = CONVERGED
-                    break
-                if turn >= most:
-                    break
-                moved, tries, rounding = False, 0, 4.0 * _EPS * (abs(here.heights[1]) + total)
-                while not moved and tries < 2 and pairs.state[0] > 0 and gradient < NEAR:
-                    tries += 1
-                    direct(pairs, here.residual, first)
-                    if not (along(here, first, radius, total, s, there) and _look(
-                            there, s, prior, rows, n, case_weights if weights != 0 else 0, total, memory, work)):
-                        radius = max(radius / 3.0, NARROWEST)
-                        continue
-                    toward(here, there.logs, there.means, there.factors, total, s.square, second)
-                    learn(pairs, second, here.residual, there.residual)
-                    gain = there.heights[1] - here.heights[1]
-                    slope = dot(second, here.residual) + dot(second, there.residual)
-                    moved = gain > rounding or (gain >= -rounding and slope > 0.0)
-                    radius = min(1.5 * radius, WIDEST) if moved else max(radius / 3.0, NARROWEST)
-                if not moved:
-                    _copy(here.next_whole, there.whole)
-                    if not _look(there, s, prior, rows, n, case_weights if weights != 0 else 0, total, memory, work):
-                        how = COLLAPSED
-                        break
-                    learn(pairs, here.residual, here.residual, there.residual)
-                    if not there.heights[1] - here.heights[1] >= -rounding:
-                        break
-                turn += 1
-                _move(there, here)
+            end[2 * i], end[2 * i + 1] = _climb(
+                here, there, s, prior, pairs, first, second, rows, d1(given, (1,))[0], most,
+                d1(history + 8 * i * (most + 1), (most + 1,)))  # fmt: skip
             _copy(here.whole, start)
-            end[2 * i], end[2 * i + 1] = how, turn
             reached[2 * i], reached[2 * i + 1] = here.heights[0], here.heights[1]
         _free(room)
         return 0
 
     return ascents
+
+
+class Rows(NamedTuple):
+    """Rows, where they and their weights stand, and memory for a pass over them."""
+
+    x: int
+    n: int
+    weights: int  # 0: each counts once
+    memory: int
+    work: int
+
+
+@njit(**EXACT)
+def _climb(here, there, s, prior, pairs, first, second, rows, bound, most, path):
+    """From a place upwards, until little is left to gain: how it ended, and after how many steps."""
+    total, radius, turn = _total(rows), RADIUS, 0
+    pairs.state[0], pairs.state[1], pairs.state[2] = 0, 0, 0
+    covariances(here, s)
+    begin_at(s.shape, s.axes, s.out, s.b, s.frames, s.u)
+    if not _look(here, s, prior, rows, total):
+        return COLLAPSED, 0
+    while True:
+        path[turn] = here.heights[1]
+        square = dot(here.residual, here.residual)
+        gradient = math.sqrt(square / total)
+        if decrement(pairs, square) < bound or gradient < LEAST_GRADIENT:
+            return CONVERGED, turn
+        if turn >= most:
+            return CLIMBING, turn
+        moved, tries, rounding = False, 0, 4.0 * _EPS * (abs(here.heights[1]) + total)
+        while not moved and tries < 2 and pairs.state[0] > 0 and gradient < NEAR:
+            tries += 1
+            moved = _leap(here, there, s, prior, pairs, first, second, rows, total, radius, rounding)
+            radius = min(1.5 * radius, WIDEST) if moved else max(radius / 3.0, NARROWEST)
+        if not moved:
+            _copy(here.next_whole, there.whole)
+            if not _look(there, s, prior, rows, total):
+                return COLLAPSED, turn
+            learn(pairs, here.residual, here.residual, there.residual)
+            if not there.heights[1] - here.heights[1] >= -rounding:
+                return CLIMBING, turn
+        turn += 1
+        _move(there, here)
+
+
+@njit(**EXACT)
+def _leap(here, there, s, prior, pairs, first, second, rows, total, radius, rounding):
+    """A quasi-Newton step; whether it gains. Below rounding the slopes tell, which cancel less (Hager & Zhang 2005)."""
+    direct(pairs, here.residual, first)
+    if not (along(here, first, radius, total, s, there) and _look(there, s, prior, rows, total)):
+        return False
+    toward(here, there.logs, there.means, there.factors, total, s.square, second)
+    learn(pairs, second, here.residual, there.residual)
+    gain = there.heights[1] - here.heights[1]
+    slope = dot(second, here.residual) + dot(second, there.residual)
+    return gain > rounding or (gain >= -rounding and slope > 0.0)
+
+
+@njit(**EXACT)
+def _total(rows):
+    if rows.weights == 0:
+        return float(rows.n)
+    weights, total = d1(rows.weights, (rows.n,)), 0.0
+    for i in range(rows.n):
+        total += weights[i]
+    return total
+
+
+@njit(**EXACT)
+def _pairs(at, p):
+    """Room for pairs at an address, and the address after it."""
+    later = at + 16 * MEMORY * p
+    pairs = Pairs(d2(at, (MEMORY, p)), d2(at + 8 * MEMORY * p, (MEMORY, p)), d1(later, (MEMORY,)),
+                  i1(later + 8 * MEMORY, (3,)), d1(later + 8 * MEMORY + 24, (MEMORY,)))  # fmt: skip
+    return pairs, later + 16 * MEMORY + 24
+
+
+@njit(**EXACT)
+def _shape(at, sides, floor, k, d):
+    """Room for M-steps at an address."""
+    big = 8 * k * d * d
+    rest = at + 3 * big
+    return Shape(sides[4], sides[5], sides[6], d3(at, (k, d, d)), d1(rest, (k,)), d3(at + big, (k, d, d)),
+                 d1(rest + 8 * k, (k,)), d3(at + 2 * big, (k, d, d)), d2(rest + 16 * k, (d, d)),
+                 d2(rest + 16 * k + 8 * d * d, (d, d)), floor, rest + 16 * k + 16 * d * d, _SWEEPS)  # fmt: skip
+
+
+@njit(**EXACT)
+def _prior(at, k, d):
+    """A prior at an address."""
+    later = at + 8 + 8 * d
+    return Prior(d1(at, (1,))[0], d1(at + 8, (d,)), d1(later, (k,)), d1(later + 8 * k, (k,)),
+                 d3(later + 16 * k, (k, d, d)))  # fmt: skip
 
 
 @njit(**EXACT)
@@ -141,10 +182,10 @@ def _place(at, k, d, n_factors, width, p):
 
 
 @njit(**EXACT)
-def _look(here, s, prior, x, n, weights, total, memory, work):
+def _look(here, s, prior, rows, total):
     """One pass over the rows: the height of a place, and where EM would go; False where a covariance collapses."""
     k, d = here.means.shape
-    width = here.factors.shape[2]
+    width, memory = here.factors.shape[2], rows.memory
     m0, m1 = d1(memory + 64, (k,)), d2(memory + 64 + 8 * k, (k, d))
     m2, begin, likelihood = d3(memory + 64 + 8 * k * (1 + d), (k, d, width)), i1(memory, (3,)), d1(memory + 24, (1,))
     for i in range(k):
@@ -154,7 +195,7 @@ def _look(here, s, prior, x, n, weights, total, memory, work):
             for h in range(width):
                 m2[i, j, h] = 0.0
     begin[0], begin[1], begin[2], likelihood[0] = 0, 0, 0, 0.0
-    _pass(here, x, n, weights, memory, work)
+    _pass(here, rows)
     here.heights[0] = likelihood[0]
     here.heights[1] = likelihood[0]
     if prior.kappa > 0.0:
@@ -166,13 +207,13 @@ def _look(here, s, prior, x, n, weights, total, memory, work):
 
 
 @njit(**EXACT)
-def _pass(here, x, n, weights, memory, work):
+def _pass(here, rows):
     k, d = here.means.shape
-    n_factors, width = here.factors.shape[0], here.factors.shape[2]
+    n_factors, width, memory = here.factors.shape[0], here.factors.shape[2], rows.memory
     at = here.whole.ctypes.data
-    _walk(memory, x, 8 * d, 8, n, k, d, n_factors, width, at, at + 8 * k, at + 8 * k * (1 + d),
-          weights, n if weights != 0 else 0, assign.SOFT, memory + 8, 0, 0, 0, 0,
-          1, memory + 24, memory + 64, memory + 64 + 8 * k, memory + 64 + 8 * k * (1 + d), work)  # fmt: skip
+    _walk(memory, rows.x, 8 * d, 8, rows.n, k, d, n_factors, width, at, at + 8 * k, at + 8 * k * (1 + d),
+          rows.weights, rows.n if rows.weights != 0 else 0, assign.SOFT, memory + 8, 0, 0, 0, 0,
+          1, memory + 24, memory + 64, memory + 64 + 8 * k, memory + 64 + 8 * k * (1 + d), rows.work)  # fmt: skip
 
 
 @njit(**EXACT)

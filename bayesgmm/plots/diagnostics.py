@@ -6,6 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from bayesgmm.draws.mixtures import named, posterior_of, read
+from bayesgmm.draws.parts import is_open
 
 from .names import plain_name, titled
 from .reading import best_features, varies
@@ -13,10 +14,12 @@ from .style import ALERT, CHAINS, INK, WASH, doubt, look
 
 #: ArviZ's own limit on the panels of one figure is 40.
 MOST_PANELS = 40
+#: What is shown of Gaussians; of a story with components of its own, all variables.
+VARIABLES = ("weights", "means")
 
 
 @look()
-def plot_ranks(draws, var_names=("weights", "means"), **options):
+def plot_ranks(draws, var_names=VARIABLES, **options):
     """Rank plots of the chains by `arviz.plot_rank`: flat lines when all chains explore the same posterior.
 
     A line is one chain's cumulative share of the pooled ranks, less that of a uniform distribution. p is of ArviZ's
@@ -27,8 +30,8 @@ def plot_ranks(draws, var_names=("weights", "means"), **options):
     draws : DataTree
         Posterior draws of several chains, with matched labels.
     var_names : str or sequence of str
-        Which variables. Where they have more than 40 elements, only the features that separate the components
-        best are shown.
+        Which variables; of a story with components of its own, all of them without. Where they have more than 40
+        elements, only the features that separate the components best are shown.
     **options
         Passed on to `arviz.plot_rank`.
 
@@ -66,7 +69,7 @@ def plot_ranks(draws, var_names=("weights", "means"), **options):
 
 
 @look()
-def plot_trace(draws, var_names=("weights", "means"), **options):
+def plot_trace(draws, var_names=VARIABLES, **options):
     """Draws against iterations, chain by chain, by `arviz.plot_trace`; divergent ones are ticked below.
 
     Parameters
@@ -112,8 +115,10 @@ def chosen(draws, var_names):
     """The posterior's chosen variables that vary, as a DataTree with the sampler's statistics, and their panels."""
     import xarray as xr
 
-    names = [var_names] if isinstance(var_names, str) else list(var_names)
-    posterior = named(posterior_of(draws))
+    names, own = [var_names] if isinstance(var_names, str) else list(var_names), is_open(draws)
+    posterior = posterior_of(draws) if own else named(posterior_of(draws))
+    if own and var_names is VARIABLES:
+        names = [name for name, v in posterior.data_vars.items() if "obs" not in v.dims]
     unknown = [name for name in names if name not in posterior]
     if unknown:
         raise ValueError(f"the posterior has no variable {unknown[0]!r}; it holds {', '.join(map(str, posterior))}")
@@ -147,7 +152,7 @@ def _n_panels(posterior) -> int:
 def _within_limit(draws, posterior):
     """Fewer features, and then fewer components, until the panels are no more than 40."""
     n_features, keep = posterior.sizes.get("feature", 0), posterior
-    while _n_panels(keep) > MOST_PANELS and n_features > 1:
+    while _n_panels(keep) > MOST_PANELS and n_features > 1 and not is_open(draws):
         n_features -= 1
         features = best_features(read(draws).mean(), n_features)
         keep = posterior.isel({d: features for d in ("feature", "feature_other") if d in posterior.dims})
@@ -179,7 +184,8 @@ def _labeller():
         """Titles such as "mean of waiting, component 0"."""
 
         def make_label_vert(self, var_name, sel, isel):
-            name = sel["element"] if "element" in sel else plain_name(var_name, sel.get("feature"))
+            further = [str(value) for dim, value in sel.items() if dim not in ("component", "element")]
+            name = sel["element"] if "element" in sel else plain_name(var_name, ", ".join(further) or None)
             return titled(name, sel.get("component"))
 
         make_label_flat = make_label_vert

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .diagnostics import chosen, finished, panels
+from .diagnostics import VARIABLES, chosen, finished, panels
 from .style import CHAINS, INK, PALE, look
 
 KINDS = ("evolution", "local", "quantile")
@@ -13,7 +13,7 @@ _BULK, _TAIL = CHAINS[0], CHAINS[2]
 
 
 @look()
-def plot_ess(draws, var_names=("weights", "means"), *, kind="evolution", **options):
+def plot_ess(draws, var_names=VARIABLES, *, kind="evolution", **options):
     """Effective sample sizes of the mixture's parameters, by `arviz.plot_ess_evolution` or `arviz.plot_ess`.
 
     Parameters

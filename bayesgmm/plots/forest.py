@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bayesgmm.draws.affinity import match
 from bayesgmm.draws.mixtures import read
+from bayesgmm.draws.parts import PartDraws, is_open, read_any
 from bayesgmm.mixture import Mixture
 
 from .names import plain_name, positions
@@ -17,6 +18,8 @@ from .reading import best_features, mixture_of
 from .style import INK, component_colors, doubt, halo, legend, look, new_axes
 
 MOST_FEATURES = 6
+# Panels of components of a story's own.
+MOST_OWN = 12
 INNER, OUTER = 0.5, 0.95
 _SHAPES = {"draws": "osPX", "point": "D^v<>"}
 
@@ -41,7 +44,8 @@ def plot_forest(*fits_and_draws, errors=None, names=None, features=None, axes=No
     each feature; in each, the components with a line for everything that is compared. A posterior is its median with
     the equal-tailed 50 % (thick) and 95 % (thin) intervals, in the colour of the component; a point estimate is hollow,
     with the interval that `errors` gives it. Where the labels to which all are matched are uncertain
-    (`bayesgmm.diagnose`), the figure says so.
+    (`bayesgmm.diagnose`), the figure says so. Of draws of a story with components of its own, which stand alone, there
+    is a panel for each number that a component has.
 
     Parameters
     ----------
@@ -87,6 +91,8 @@ def plot_forest(*fits_and_draws, errors=None, names=None, features=None, axes=No
     """
     if not fits_and_draws:
         raise ValueError("there is nothing to draw: give one fit or posterior, or several")
+    if is_open(fits_and_draws[0]):
+        return _own_forest(fits_and_draws, names, axes)
     items = [read(item) if hasattr(item, "children") else mixture_of(item) for item in fits_and_draws]
     first = next((item for item in items if not isinstance(item, Mixture)), items[0])
     reference = first if isinstance(first, Mixture) else first.mean()
@@ -103,6 +109,47 @@ def plot_forest(*fits_and_draws, errors=None, names=None, features=None, axes=No
     if not isinstance(first, Mixture):
         doubt(axes[0], fits_and_draws[items.index(first)], own=own)
     return axes
+
+
+def _own_forest(given, names, axes) -> np.ndarray:
+    """Panels for every number that components of a story's own have, weights first."""
+    if len(given) > 1:
+        raise ValueError("draws of a story with components of its own are drawn alone: give one posterior")
+    parts = read_any(given[0])
+    series = dict(list(_numbers(parts).items())[:MOST_OWN])
+    k, n = parts.n_components, len(series)
+    quantiles = [np.quantile(v, [0.5, *_tails(OUTER), *_tails(INNER)], axis=0).T for v in series.values()]
+    entry = Entry(_names(given, names)[0], "draws", "o", [q[:, 0] for q in quantiles], [q[:, 1:3] for q in quantiles],
+                  [q[:, 3:5] for q in quantiles])  # fmt: skip
+    width, own = min(n, 3 if n in (3, 5, 6) or n > 8 else 4), axes is None
+    if own:
+        rows = -(-n // width)
+        size = 1.2 + 2.3 * width, 0.9 + rows * (0.45 + 0.33 * k)
+        axes = new_axes(size, rows, width).ravel()
+        for gap in axes[n:]:
+            gap.remove()
+    axes = np.asarray(axes, dtype=object).ravel()[:n]
+    if len(axes) < n:
+        raise ValueError(f"axes holds {len(axes)} Axes but {n} panels are to be drawn")
+    for p, (ax, title) in enumerate(zip(axes, series)):
+        _draw_panel(ax, [entry], p, component_colors(k))
+        _name_axes(ax, title, k)
+    legend(axes[-1], _handles([entry]), own=own, n_columns=4)
+    doubt(axes[0], given[0], own=own)
+    return axes
+
+
+def _numbers(parts: PartDraws) -> dict[str, np.ndarray]:
+    """Each number of a component by its plain name (M, K), a symmetric matrix's once."""
+    found = {}
+    for name, values in {"weights": parts.weights, **parts.own}.items():
+        labels = parts.labels.get(name, [None])[1:]
+        for place in np.ndindex(values.shape[2:]):
+            if len(place) == 2 and place[0] > place[1] and np.array_equal(*labels):
+                continue
+            which = ", ".join(str(label[i]) for label, i in zip(labels, place))
+            found[plain_name(name, which or None)] = values[(slice(None), slice(None), *place)]
+    return found
 
 
 def _shown(reference: Mixture, features) -> list[int]:

@@ -8,8 +8,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayesgmm.draws.affinity import as_draws
-from bayesgmm.draws.membership import shares
-from bayesgmm.draws.mixtures import MixtureDraws, from_arrays, read
+from bayesgmm.draws.membership import points, shares
+from bayesgmm.draws.mixtures import MixtureDraws, from_arrays
+from bayesgmm.draws.parts import PartDraws, read_any
 
 from .reading import mixture_of, rows_in
 from .shares import draw_bars, draw_heatmap
@@ -80,7 +81,7 @@ def plot_membership(draws, x=None, *, kind="intervals", component=None, scatter=
     if not 0 < ci_prob < 1:
         raise ValueError(f"ci_prob must be strictly between 0 and 1, not {ci_prob}")
     fitted = not hasattr(draws, "children")
-    mixtures = as_draws(mixture_of(draws)) if fitted else read(draws)
+    mixtures = as_draws(mixture_of(draws)) if fitted else read_any(draws)
     _require(mixtures, kind, component, scatter, ax)
     rows, n_obs = _rows(draws, x, mixtures)
     new = x is not None and not fitted
@@ -111,6 +112,8 @@ def _require(mixtures: MixtureDraws, kind, component, scatter: bool, ax):
         raise ValueError(f"kind={kind!r} shows every component in one panel: leave component and scatter out")
     if component is not None and component not in range(mixtures.n_components):
         raise ValueError(f"component must be one of 0 … {mixtures.n_components - 1}, not {component}")
+    if scatter and isinstance(mixtures, PartDraws):
+        raise ValueError("scatter=True shows the points of Gaussians: leave it out for components of one's own")
     if scatter and len(mixtures.features) > 2:
         raise ValueError(f"scatter=True is for one or two features, and these draws have {len(mixtures.features)}")
     if scatter and ax is not None:
@@ -120,7 +123,10 @@ def _require(mixtures: MixtureDraws, kind, component, scatter: bool, ax):
 def _rows(draws, x, mixtures: MixtureDraws) -> tuple[np.ndarray, int]:
     """The rows to draw, and how many there were."""
     known = hasattr(draws, "children") or x is not None
-    rows = rows_in(draws, x, mixtures) if known else None
+    if isinstance(mixtures, PartDraws):
+        rows = points(draws, mixtures, x)[0]
+    else:
+        rows = rows_in(draws, x, mixtures) if known else None
     if rows is None:
         raise ValueError("these draws hold no rows (observed_data), as a fit never does; give points as x")
     keep = np.sort(np.random.default_rng(0).permutation(len(rows))[:MOST_POINTS])
@@ -129,6 +135,8 @@ def _rows(draws, x, mixtures: MixtureDraws) -> tuple[np.ndarray, int]:
 
 def _found(draws, rows, mixtures: MixtureDraws, *, new: bool, ci_prob: float):
     """`bayesgmm.draws.membership` of these rows, as new points or as rows of the data."""
+    if isinstance(mixtures, PartDraws):
+        return shares(draws, ci_prob=ci_prob).isel(obs=rows)
     if new:
         return shares(draws, rows, ci_prob=ci_prob)
     arrays = (a[None] for a in (mixtures.weights, mixtures.means, mixtures.covariances))

@@ -5,8 +5,9 @@ from bayesgmm.ppl.declaration import Declaration, declaration, declare
 from bayesgmm.ppl.inverse_wishart import InverseWishart
 from bayesgmm.ppl.lkj import LKJCorrelation
 from bayesgmm.ppl.marginal import MarginalGaussianMixture
+from bayesgmm.ppl.mixing import MarginalMixture
 from bayesgmm.ppl.positive import concentration, positive
 from bayesgmm.ppl.wishart import Wishart
 
-__all__ = ["Declaration", "InverseWishart", "LKJCorrelation", "MarginalGaussianMixture", "Wishart", "concentration",
-           "coords", "declaration", "declare", "positive"]  # fmt: skip
+__all__ = ["Declaration", "InverseWishart", "LKJCorrelation", "MarginalGaussianMixture", "MarginalMixture", "Wishart",
+           "concentration", "coords", "declaration", "declare", "positive"]  # fmt: skip

@@ -48,6 +48,11 @@ def observed_mixture(model: pm.Model) -> Observed:
     found = [v for v in model.observed_RVs if isinstance(v.owner.op, MarginalGaussianMixtureRV)]
     if not found and any(type(v.owner.op).__name__ == "MinibatchRandomVariable" for v in model.observed_RVs):
         raise StoryError("a story observes all of its rows: leave out total_size=, and weigh rows by case_weights=")
+    if not found and any(type(v.owner.op).__name__ == "MarginalMixtureRV" for v in model.observed_RVs):
+        raise StoryError(
+            "the components of this story are its own, but what was asked of it needs Gaussians; fit_map and sample by "
+            "engine='nuts' or 'laplace', take it"
+        )
     if len(found) != 1:
         raise StoryError(
             f"the model has {len(found)} observed MarginalGaussianMixture variables, but a story has exactly one: "

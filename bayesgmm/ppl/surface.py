@@ -43,7 +43,7 @@ class Surface:
         self.rows = self.observed.rows
         self.features = tuple(map(str, model.coords.get("feature", range(self.rows.shape[1]))))
         self.names = [v.name for v in model.free_RVs]
-        self._graphs, self.start = _graphs_and_start(model)
+        self._graphs, self.start = graphs_and_start(model, _Graphs)
         self._pulls, self._densities = {}, {}
 
     @cached_property
@@ -218,7 +218,7 @@ class _Graphs:
 
 class _Known(NamedTuple):
     signature: Signature
-    graphs: _Graphs
+    graphs: object
     shapes: list[tuple[int, ...]] | None  # of the free variables, where they can be told
     start: np.ndarray
 
@@ -227,7 +227,8 @@ class _Known(NamedTuple):
 _known: WeakKeyDictionary[pm.Model, _Known] = WeakKeyDictionary()
 
 
-def _graphs_and_start(model) -> tuple[_Graphs, np.ndarray]:
+def graphs_and_start(model, graphs) -> tuple[object, np.ndarray]:
+    """``graphs(model, point)`` and PyMC's own starting point u (p,), both kept until the model's graph changes."""
     known, now, shapes = _known.get(model), Signature.of(model), _shapes(model)
     if known is not None and known.signature.has_graph_of(now):
         if known.signature == now or (shapes is not None and known.shapes == shapes):
@@ -251,7 +252,7 @@ def _graphs_and_start(model) -> tuple[_Graphs, np.ndarray]:
     start = np.concatenate([np.ravel(v) for v in point.values()]).astype(float)
     # PyMC begins at the edge of some transforms: equal values that are to be ordered.
     start = np.where(np.isfinite(start), start, 0.0)
-    _known[model] = _Known(now, _Graphs(model, point), shapes, start)
+    _known[model] = _Known(now, graphs(model, point), shapes, start)
     return _known[model].graphs, start
 
 
