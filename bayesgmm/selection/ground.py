@@ -22,7 +22,8 @@ from bayesgmm.kernel import Stats, ascents
 from bayesgmm.kernel.ascents import COLLAPSED, CONVERGED
 from bayesgmm.mixture import Mixture
 
-# Newton's decrement at which a climb ends: twice the log-likelihood that is left, a hundredth of what a table shows.
+# Newton's decrement at which a climb ends: twice the log-likelihood that is left, a hundredth of what a table shows. At
+# ten times as much climbs end on plateaus, and lower modes that are none are taken for some.
 TOLERANCE, _MOST = 1e-4, 2000
 # Steps after which starts are compared.
 _ROUGH = 12
@@ -128,7 +129,7 @@ class Ground:
         prior = units.penalty(target, places[0].shape[1])
         floor = np.zeros(z.shape[1]) if prior else FLAT * np.diag(units.factor) ** 2
         found = ascents(z, self.weights, *places, target.family.letters, penalty=prior, floor=floor,
-                        tolerance=TOLERANCE, most=most)  # fmt: skip
+                        tolerance=TOLERANCE, most=most, workers=1)  # fmt: skip
         # Densities of z, in units of x.
         shift = self.whole.total * float(np.linalg.slogdet(units.turn)[1])
         after = [found.log_weights, found.means, found.factors]
