@@ -18,10 +18,11 @@ A reader's walk
     Components of one's own: ``ppl/mixing.py`` → ``ppl/open_surface.py``; their draws: ``draws/parts.py``.
 
 Rooms, each may import those before it
+    ``progress``  a bar on a terminal, for what takes long
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
     ``univariate``  distribution functions of mixtures of one feature, and their inverses
     ``mixture``   Mixture, a frozen value: a fit gives one, every draw is one
-    ``families``  how Σ_k may be built: full, tied, diag, spherical
+    ``families``  how Σ_k may be built: mclust's fourteen, full, tied, diag and spherical among them
     ``priors``    priors as values, one file a prior: formulas, log density, draws, closed-form updates
     ``data``      how data arrive: arrays, frames, files; checks; the shipped data sets
     ``tape``      small graphs as lists of instructions for one compiled loop: a program, and how it is written
@@ -33,6 +34,7 @@ Rooms, each may import those before it
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
     ``resampling``  bootstrap and jackknife of point estimates
     ``comparison``  MLE beside Bayes
+    ``selection``  how many components, of which family: a sweep, bootstrap tests, merging into clusters
     ``calibration``  simulation-based calibration: do an engine's draws come from the posterior?
     ``testing``   check_story: what is wrong with a story of one's own
     ``plots``     figures; the only room that imports matplotlib
@@ -65,13 +67,16 @@ _HOMES = {
     "LKJCorrelation": "ppl",
     "MarginalGaussianMixture": "ppl",
     "MarginalMixture": "ppl",
+    "Merging": "selection",
     "Mixture": "mixture",
     "Partition": "draws",
     "PredictiveCheck": "draws",
+    "Selection": "selection",
     "Wishart": "ppl",
     "adjusted_rand_index": "draws",
     "as_table": "data",
     "bootstrap": "resampling",
+    "bootstrap_lrt": "selection",
     "by_feature": "draws",
     "calibrate": "calibration",
     "calibrate_story": "calibration",
@@ -92,6 +97,7 @@ _HOMES = {
     "jackknife": "resampling",
     "load_dataset": "data",
     "membership": "draws",
+    "merge_components": "selection",
     "n_clusters": "draws",
     "partition": "draws",
     "partition_distance": "draws",
@@ -101,14 +107,17 @@ _HOMES = {
     "plot_density": "plots",
     "plot_energy": "plots",
     "plot_ess": "plots",
+    "plot_families": "plots",
     "plot_forest": "plots",
     "plot_gaussian": "plots",
     "plot_membership": "plots",
+    "plot_merging": "plots",
     "plot_pairs": "plots",
     "plot_partition": "plots",
     "plot_predictive_check": "plots",
     "plot_prior": "plots",
     "plot_ranks": "plots",
+    "plot_selection": "plots",
     "plot_similarity": "plots",
     "plot_trace": "plots",
     "positive": "ppl",
@@ -118,7 +127,9 @@ _HOMES = {
     "prior": "priors",
     "relabel": "draws",
     "sample": "engines",
+    "sample_components": "engines",
     "scale_prior": "fit",
+    "select": "selection",
     "sensitivity": "draws",
     "similarity": "draws",
     "standard_errors": "fit",
@@ -126,7 +137,7 @@ _HOMES = {
     "uncertain": "draws",
 }
 _ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors",
-          "resampling", "testing")  # fmt: skip
+          "resampling", "selection", "testing")  # fmt: skip
 
 __all__ = sorted([*_HOMES, "__version__"])
 

@@ -62,7 +62,7 @@ def simulate(prior: Prior, n_obs: int, n_components: int, *, covariance_type="fu
             "prior must be a value of bayesgmm.priors with every constant a number, such as bayesgmm.scale_prior gives "
             "for one data set: constants that each simulated data set scales anew are no prior of it"
         )
-    rng, kind = np.random.default_rng(seed), family(covariance_type)
+    rng, kind = np.random.default_rng(seed), family(covariance_type, sampled=True)
     drawn = prior.draw(replications, n_components, kind, seed=rng)
     x = _rows(*drawn, n_obs, rng)
     widely = _rows(*prior.draw(_ROWS, n_components, kind, seed=rng), 1, rng)

@@ -1,4 +1,4 @@
-"""The command line: ``bayesgmm demo`` and ``bayesgmm fit``.
+"""The command line: ``bayesgmm demo``, ``bayesgmm fit`` and ``bayesgmm select``.
 
 Heavy imports stay inside the commands, so that ``--help`` and complaints about the input come at once.
 Results go to standard output; progress, timings and complaints to standard error.
@@ -13,7 +13,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
     from bayesgmm.data import Table
+    from bayesgmm.selection import Selection
     from bayesgmm.workflow import Result, Step
 
 __all__ = ["app", "main"]
@@ -35,7 +36,8 @@ STARTED = time.perf_counter()
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 # What Python's arguments are called here; the command line always takes the prior that the message offers.
-OPTIONS = {"n_components": "--components", "covariance_type": "--covariance", "give prior='conjugate', ": ""}
+OPTIONS = {"n_components": "--components", "covariance_types": "--types", "covariance_type": "--covariance",
+           "missing='marginalise'": "--missing marginalise", "give prior='conjugate', ": ""}  # fmt: skip
 
 Draws = Annotated[int, typer.Option(min=1, help="Draws to keep from each chain.")]
 Tune = Annotated[int, typer.Option(min=1, help="Warm-up draws of each chain.")]
@@ -132,6 +134,60 @@ def fit(
         _work(table, components, quiet=quiet, out=out, **options)
 
 
+@app.command()
+def select(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A CSV or Parquet file.")],
+    components: Annotated[str, typer.Option("--components", "-k", help="Numbers to try, as 1-9 or 2,4,8.")] = "1-9",
+    types: Annotated[str, typer.Option(help="Covariance families, as all or EEE,VVV.")] = "all",
+    criterion: Annotated[str, typer.Option(help="What chooses: bic, icl or aic.")] = "bic",
+    features: Annotated[str | None, typer.Option(help="Columns to use, as a,b (all if not given).")] = None,
+    prior: Annotated[str | None, typer.Option(help="Maximise the posterior under it, as conjugate.")] = None,
+    missing: Annotated[str, typer.Option(help="Empty cells: raise, or marginalise.")] = "raise",
+    starts: Annotated[int, typer.Option(min=1, help="Climbs of every fit.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="A folder for the table and the figure.")] = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """How many components, of which covariance family: fits them all, and ranks them."""
+    with _complaints():
+        from bayesgmm.data import as_table
+        from bayesgmm.priors import prior as prior_of
+        from bayesgmm.selection import select as sweep
+        from bayesgmm.workflow import SELECTED, staged
+
+        table = as_table(data, features=_split(features), fitting=True, missing=missing)
+        names = types if types == "all" else [_covariance(name.strip()) for name in types.split(",")]
+        prior = prior and _known(prior, prior_of)
+        options = {"criterion": criterion, "prior": prior, "missing": missing, "starts": starts, "seed": seed}
+        with staged(out, SELECTED) if out is not None else nullcontext() as folder:
+            found = sweep(table, _numbers(components), covariance_types=names, progress=not quiet, **options)
+            if folder is not None:
+                _keep(found, folder)
+        typer.echo(str(found))
+        if out is not None and not quiet:
+            typer.echo(f"\n{_files(tuple(out / name for name in SELECTED))}")
+        if found.incomplete:
+            raise typer.Exit(130)
+
+
+def _numbers(text: str) -> list[int]:
+    """Whole numbers, as 1-9 or 2,4,8."""
+    from bayesgmm.data import DataError
+
+    try:
+        ends = [[int(end) for end in part.split("-")] for part in text.split(",")]
+        return [k for first, *last in ends for k in range(first, (last[0] if last else first) + 1)]
+    except ValueError:
+        raise DataError(f"--components must be whole numbers, as 1-9 or 2,4,8, not {text!r}") from None
+
+
+def _keep(found: Selection, folder: Path) -> None:
+    from bayesgmm import plots
+
+    found.table.to_csv(folder / "selection.csv", index=False)
+    plots.save(plots.plot_selection(found), folder / "selection.png")
+
+
 @contextmanager
 def _complaints() -> Iterator[None]:
     """What the user can mend is one sentence on standard error; what we must mend stays a traceback."""
@@ -178,11 +234,17 @@ def _features_option(names: tuple[str, ...]) -> str:
 
 def _covariance(name: str) -> str:
     """`name`, if it is a covariance family's."""
-    from bayesgmm.data import DataError
     from bayesgmm.families import family
 
+    return _known(name, family)
+
+
+def _known(name: str, look_up: Callable) -> str:
+    """`name`, if it can be looked up."""
+    from bayesgmm.data import DataError
+
     try:
-        family(name)
+        look_up(name)
     except ValueError as error:
         raise DataError(str(error)) from None
     return name

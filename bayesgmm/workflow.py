@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from bayesgmm.draws import Diagnosis
     from bayesgmm.fit import Fit
 
-__all__ = ["FILES", "FolderError", "Result", "Step", "run", "staged"]
+__all__ = ["FILES", "SELECTED", "FolderError", "Result", "Step", "run", "staged"]
 
 FIGURES = ("components.png", "marginals.png", "ranks.png", "responsibilities.png")
 FILES = ("posterior.nc", "comparison.csv", *FIGURES)
+#: What `bayesgmm select` writes.
+SELECTED = ("selection.csv", "selection.png")
 
 
 class FolderError(ValueError):
@@ -123,7 +125,7 @@ def run(
     from bayesgmm.families import family
 
     n_components = check_components(table, n_components)
-    family(covariance_type)
+    family(covariance_type, sampled=True)
     stopwatch = _Stopwatch(show or (lambda name, has_bar: nullcontext()))
     common = {"seed": seed, "progress": progress}
     with staged(out, FILES) as folder:

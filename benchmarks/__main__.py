@@ -16,9 +16,10 @@ from benchmarks.tables import Table, changes
 
 HERE = Path(__file__).parent
 PIECES = ("machine", "passes", "growth", "fits", "starts", "gradients", "memory", "start", "imports", "sampling",
-          "engines", "own", "posterior", "relabelling", "partitions", "seeds", "calibration", "coverage")  # fmt: skip
+          "engines", "own", "posterior", "relabelling", "partitions", "selection", "seeds", "calibration",
+          "coverage", "unknown")  # fmt: skip
 # Run only when they are named.
-LONG = ("seeds", "calibration", "coverage")
+LONG = ("seeds", "calibration", "coverage", "unknown")
 PACKAGES = ("bayesgmm", "scikit-learn", "numpy", "scipy", "numba", "llvmlite", "pymc", "pytensor", "nutpie", "arviz")
 
 

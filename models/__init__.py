@@ -37,7 +37,7 @@ def finite_mixture(x, n_components, *, prior="conjugate", covariance_type="full"
     n_components : int
         K.
     covariance_type : {"full", "tied", "diag", "spherical"}
-        How Σ_k may be built.
+        How Σ_k may be built: one of the four that have a prior to sample from.
     prior : {"conjugate", "independent", "hierarchical", "lkj"} or Prior
         A name, or a value of `bayesgmm.priors`, which leads to its story: ``finite.py``, ``independent.py``,
         ``hierarchical.py``, ``lkj.py``. Constants that it leaves out are scaled by the data

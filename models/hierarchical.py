@@ -40,8 +40,11 @@ def hierarchical_mixture(
     ['weights', 'rate', 'covariances', 'means']
     """
     x = bg.as_table(x, fitting=True, missing=missing)
-    family, identity = bg.family(covariance_type), np.eye(x.n_features)
-    prior = bg.scale_prior(prior, x, n_components, case_weights=case_weights, missing=missing)
+    family = bg.family(covariance_type, x.n_features, sampled=True)
+    identity = np.eye(x.n_features)
+    prior = bg.scale_prior(
+        prior, x, n_components, covariance_type=family, case_weights=case_weights, missing=missing
+    )
     rows = {"observed": x.values, "case_weights": case_weights, "missing": missing}
     # PyTensor would take a plain 1.5 for a float32.
     shape, rate_shape = np.array(prior.shape), np.array(prior.rate_shape)

@@ -34,8 +34,11 @@ def lkj_mixture(x, n_components, *, covariance_type="full", prior="lkj", case_we
     ['weights', 'scales', 'correlations', 'means']
     """
     x = bg.as_table(x, fitting=True, missing=missing)
-    family, identity = bg.family(covariance_type), np.eye(x.n_features)
-    prior = bg.scale_prior(prior, x, n_components, case_weights=case_weights, missing=missing)
+    family = bg.family(covariance_type, x.n_features, sampled=True)
+    identity = np.eye(x.n_features)
+    prior = bg.scale_prior(
+        prior, x, n_components, covariance_type=family, case_weights=case_weights, missing=missing
+    )
     rows = {"observed": x.values, "case_weights": case_weights, "missing": missing}
     matrix = ("component", "feature", "feature_other")
     with pm.Model(coords=bg.coords(x, n_components)) as model:

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from bayesgmm import workflow
 from bayesgmm.cli import app, main
-from bayesgmm.workflow import FILES, FolderError, staged
+from bayesgmm.selection import sweep
+from bayesgmm.workflow import FILES, SELECTED, FolderError, staged
 
 GOOD = "a,b\n" + "".join(f"{i},{i * i % 7}\n" for i in range(20))
 
@@ -23,11 +24,11 @@ def tree(folder) -> dict:
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
-def refuse(folder, text, *options, code=2) -> str:
-    """What `fit` says to bad input; it must be one sentence, and leave nothing behind."""
+def refuse(folder, text, *options, code=2, command="fit") -> str:
+    """What a command says to bad input; it must be one sentence, and leave nothing behind."""
     (folder / "t.csv").write_text(text)
     before = tree(folder)
-    done = CliRunner().invoke(app, ["fit", "t.csv", *options])
+    done = CliRunner().invoke(app, [command, "t.csv", *options])
     assert done.exit_code == code, done.output
     assert done.stdout == "" and re.fullmatch(r"bayesgmm: [^\n]*[^.\n]\n", done.stderr), done.output
     assert tree(folder) == before
@@ -154,6 +155,60 @@ def test_a_result_must_not_stand_on_a_folder(folder):
     (folder / "out" / "a").mkdir(parents=True)
     with pytest.raises(FolderError, match="is a folder"), staged("out", ("a",)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        (GOOD, ["-k", "two"], "--components must be whole numbers, as 1-9 or 2,4,8, not 'two'"),
+        (GOOD, ["-k", "0-2"], "--components must hold whole numbers of at least 1, not 0"),
+        (GOOD, ["-k", "3-2"], "--components is empty"),
+        (GOOD, ["--types", "EEE,round"], "--covariance 'round' is not known"),
+        (GOOD, ["--criterion", "mdl"], "criterion must be one of 'bic', 'icl', 'aic', not 'mdl'"),
+        (GOOD, ["--prior", "flat"], "flat"),
+        ("a,b\n1,2\n,5\n3,4\n", [], "sum them out with --missing marginalise"),
+        ("a,kind\n1,p\n2,q\n", [], "choose columns with --features a"),
+        (GOOD, ["--out", "t.csv"], "t.csv is a file, where results need a folder"),
+        ("a,b\n0,0\n0,1\n1,0\n1,1\n", ["-k", "3"], "not one of 14 fits came through: 4 rows are too few"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)  # fmt: skip
+def test_select_refuses_bad_input_in_one_sentence(folder, text, options, words):
+    assert words in refuse(folder, text, *options, command="select")
+
+
+def write_two_groups(folder):
+    rng = np.random.default_rng(3)
+    rows = np.concatenate([rng.normal(-4, 1, (40, 2)), rng.normal(4, 1, (40, 2))])
+    pd.DataFrame(rows, columns=["a", "b"]).to_csv(folder / "t.csv", index=False)
+
+
+def test_select_from_file_to_figure(folder):
+    write_two_groups(folder)
+    options = ["-k", "1-2,4", "--types", "EEE,full", "--starts", "2", "--out", "out"]
+    done = CliRunner().invoke(app, ["select", "t.csv", *options])
+    assert done.exit_code == 0, done.output
+    assert "with 2 components is" in done.stdout and "wrote to out: selection.csv, selection.png" in done.stdout
+    assert {path.name for path in (folder / "out").iterdir()} == set(SELECTED)
+    table = pd.read_csv(folder / "out" / "selection.csv")
+    assert sorted(set(table["n_components"])) == [1, 2, 4] and set(table["covariance_type"]) == {"EEE", "VVV"}
+    assert (folder / "out" / "selection.png").stat().st_size > 1000
+
+
+def test_select_that_is_interrupted_keeps_what_is_finished(folder, monkeypatch):
+    climbed = sweep.Problem.first
+
+    def interrupted(self, cells, n_components, begin, family):
+        if n_components == 2:
+            raise KeyboardInterrupt
+        return climbed(self, cells, n_components, begin, family)
+
+    monkeypatch.setattr(sweep.Problem, "first", interrupted)
+    write_two_groups(folder)
+    options = ["-k", "1,2", "--types", "EEE", "--starts", "1", "--out", "out", "--quiet"]
+    done = CliRunner().invoke(app, ["select", "t.csv", *options])
+    assert done.exit_code == 130 and "interrupted" in done.stdout
+    assert len(pd.read_csv(folder / "out" / "selection.csv")) == 1
 
 
 @pytest.mark.slow

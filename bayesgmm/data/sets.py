@@ -3,6 +3,12 @@
 ``faithful``: 272 eruptions of the Old Faithful geyser in Yellowstone National Park, the length of each and the
 waiting time to the next, both in minutes. R's ``datasets::faithful``; A. Azzalini and A. W. Bowman (1990), A look
 at some data on the Old Faithful geyser, *Applied Statistics* 39, 357-365.
+
+``penguins``: 342 penguins of three species near Palmer Station, Antarctica: species, sex (empty where it is not known),
+length and depth of the bill and length of a flipper in millimetres, body mass in grams. Released under CC0; K. B.
+Gorman, T. D. Williams and W. R. Fraser (2014), Ecological sexual dimorphism and environmental variability within a
+community of Antarctic penguins, *PLoS ONE* 9(3), e90081; A. M. Horst, A. P. Hill and K. B. Gorman (2020),
+palmerpenguins; two rows without measurements are left out.
 """
 
 from __future__ import annotations
@@ -23,8 +29,9 @@ def load_dataset(name: str) -> pd.DataFrame:
 
     Parameters
     ----------
-    name : {"faithful"}
-        ``faithful``: Old Faithful, 272 rows of ``eruptions`` and ``waiting`` in minutes.
+    name : {"faithful", "penguins"}
+        ``faithful``: Old Faithful, 272 rows of ``eruptions`` and ``waiting`` in minutes. ``penguins``: 342 rows of
+        ``species``, ``sex`` and four measurements, in millimetres and grams.
 
     Returns
     -------

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from concurrent.futures import wait
-from threading import Event
 
 import numpy as np
 
@@ -13,10 +10,8 @@ from bayesgmm.engines.density import Density
 from bayesgmm.engines.masses import mode_masses
 from bayesgmm.engines.sweeps import has_sweeps, sweep
 from bayesgmm.engines.tree import dressed
-from bayesgmm.engines.waiting import bar, cut_short
+from bayesgmm.engines.waiting import bar, cut_short, run_chains
 from bayesgmm.engines.ways import named, way_of
-from bayesgmm.kernel import threads
-from bayesgmm.kernel.threads import pool
 from bayesgmm.ppl.declaration import declaration
 from bayesgmm.ppl.observed import observed_mixture
 
@@ -39,7 +34,7 @@ def gibbs(model, *, draws: int, tune: int, chains: int, seed, progress: bool, pe
         density = Density(way.function.form, way.function.prior, way.function.layout, rows)
         seeds = np.random.SeedSequence(seed).spawn(chains)
         running = [Chain(density, way.start(s.spawn(1)[0]), s, tune, draws, permute_labels) for s in seeds]
-        whole = _run(running, report)
+        whole = run_chains(running, report)
     tree, points = _tree(running, density, model)
     if not whole:
         cut_short(tree, [chain.length for chain in running], draws)
@@ -107,36 +102,6 @@ class Chain:
     def drawn(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The first n draws (n, p), and their log densities (n,)."""
         return self._points[:n], self._heights[:n]
-
-
-def _run(chains: list[Chain], report) -> bool:
-    """Sweep all chains, in as many threads as there may be; False if interrupted."""
-    waiting, stop = deque(chains), Event()
-
-    def work():
-        while not stop.is_set():
-            try:
-                chain = waiting.popleft()
-            except IndexError:  # the others are in hand
-                return
-            chain.go_on()
-            if not chain.is_finished:
-                waiting.append(chain)
-
-    workers = min(threads(), len(chains))
-    jobs = [pool(workers).submit(work) for _ in range(workers)]
-    try:
-        while wait(jobs, timeout=0.1).not_done:
-            if report:
-                report(sum(chain.done for chain in chains), "")
-        whole = True
-    except KeyboardInterrupt:
-        whole = False
-    finally:
-        stop.set()
-        for job in jobs:
-            job.result()
-    return whole
 
 
 def _tree(chains: list[Chain], density: Density, model):

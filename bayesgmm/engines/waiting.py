@@ -1,11 +1,17 @@
-"""While a sampler runs: a bar on a terminal, and what is kept of draws when somebody interrupts it."""
+"""While a sampler runs: its chains in threads, a bar on a terminal, and what is kept where somebody interrupts it."""
 
 from __future__ import annotations
 
 import sys
+from collections import deque
+from concurrent.futures import wait
 from contextlib import contextmanager
+from threading import Event
 
 import numpy as np
+
+from bayesgmm.kernel import threads
+from bayesgmm.kernel.threads import pool
 
 
 @contextmanager
@@ -21,6 +27,39 @@ def bar(label: str, total: int, show: bool):
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task("getting ready", total=None, note="")
         yield lambda done, note: shown.update(task, description=label, total=total, completed=done, note=note)
+
+
+def run_chains(chains, report) -> bool:
+    """Let all chains go on until they are finished, in as many threads as there may be; False if interrupted.
+
+    A chain has `go_on`, which takes a moment, `is_finished`, and ``done``, by which it is reported.
+    """
+    waiting, stop = deque(chains), Event()
+
+    def work():
+        while not stop.is_set():
+            try:
+                chain = waiting.popleft()
+            except IndexError:  # the others are in hand
+                return
+            chain.go_on()
+            if not chain.is_finished:
+                waiting.append(chain)
+
+    workers = min(threads(), len(chains))
+    jobs = [pool(workers).submit(work) for _ in range(workers)]
+    try:
+        while wait(jobs, timeout=0.1).not_done:
+            if report:
+                report(sum(chain.done for chain in chains), "")
+        whole = True
+    except KeyboardInterrupt:
+        whole = False
+    finally:
+        stop.set()
+        for job in jobs:
+            job.result()
+    return whole
 
 
 def most_draws(lengths) -> tuple[np.ndarray, int]:

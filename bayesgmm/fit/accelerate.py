@@ -79,7 +79,7 @@ class Frame:
         covariances = self._factors @ grown @ self._factors.mT
         # The family's own M-step takes rounding, and what is no flat subset, back into the family.
         counts = self.total * np.maximum(weights, 1e-100)
-        covariances = family.m_step(counts[:, None, None] * covariances, counts)
+        covariances = family.m_step(counts[:, None, None] * covariances, counts, here.covariances)
         return Mixture.from_whitening(weights, means, family.whitening(covariances), features=here.features)
 
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from bayesgmm.data import Table
 from bayesgmm.fit.begin import Beginning
 from bayesgmm.fit.census import End, gather
+from bayesgmm.fit.climbs import paths_from
 from bayesgmm.fit.degenerate import Degeneracy, diagnose_fit, explain, thinnest
-from bayesgmm.fit.em import MOST_STEPS, Likelihood, Posterior, Target, climb
+from bayesgmm.fit.em import MOST_STEPS, TOLERANCE, Likelihood, Posterior, Target
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.moves import exchanges, promising
 from bayesgmm.fit.result import Fit, Start
-from bayesgmm.kernel import Incomplete, Stats, e_step
+from bayesgmm.kernel import Incomplete, Stats, e_step, threads
 from bayesgmm.mixture import Mixture
 
 # Rows whose responsibilities are held at once.
-_CHUNK = 1 << 16
+CHUNK = 1 << 16
 # A new best mode lies higher by more than this; moves from one mode that are kept.
 LEAST_RISE, _MOST_MOVES = 1e-3, 10
 # Of the variances of all rows.
@@ -40,17 +41,34 @@ def best_climb(
     whole, ends, lost = whole or moments(table.rows, case_weights), [], None
     moves = _Moves(table.rows, target, case_weights, whole)
     try:
-        for one in begin:
-            if one.stats is None and (one := moves.of(ends)) is None:
-                continue
-            ends.append(_end(table, target, one, case_weights, whole))
-            if lost is None and ends[-1].mixture is None:
-                lost = one
+        for batch in _batches(begin):
+            made = [one if one.stats is not None else moves.of(ends) for one in batch]
+            some = [one for one in made if one is not None]
+            paths = paths_from(table.rows, [one.stats for one in some], target, case_weights, tolerance=TOLERANCE,
+                               most=MOST_STEPS)  # fmt: skip
+            ends += [_end(table, target, *pair, case_weights, whole) for pair in zip(some, paths, strict=True)]
+            lost = lost or next((one for one, (found, _) in zip(some, paths) if found.mixture is None), None)
     except KeyboardInterrupt:
         if all(e.mixture is None for e in ends):
             raise KeyboardInterrupt("no start was finished, so there is nothing to keep") from None
         warnings.warn(f"interrupted: the fit is the best of the {len(ends)} starts finished so far", stacklevel=3)
     return chosen(table, target, ends, lost, case_weights, whole)
+
+
+def _batches(begin: Iterable[Beginning]) -> Iterator[list[Beginning]]:
+    """As many beginnings at once as there are threads; but one that needs the ends of all before is alone."""
+    some = []
+    for one in begin:
+        if one.stats is None or len(some) == threads():
+            if some:
+                yield some
+            some = []
+        some.append(one)
+        if one.stats is None:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 class _Moves:
@@ -74,15 +92,13 @@ class _Moves:
         return self.left.pop(0) if self.left else None
 
 
-def _end(table, target, begin, case_weights, whole) -> End:
-    try:
-        step, history, converged = climb(table.rows, target.update(begin.stats), target, case_weights)
-    except np.linalg.LinAlgError as error:
-        note = f"a component collapsed ({str(error).lower()})"
-        return End(begin.kind, None, np.nan, np.nan, 0, False, note)
-    mixture, is_mle = _ordered(step.mixture), isinstance(target, Likelihood)
+def _end(table, target, begin, path, case_weights, whole) -> End:
+    found, history = path
+    if found.mixture is None:
+        return End(begin.kind, None, np.nan, np.nan, 0, False, found.note)
+    mixture, is_mle = _ordered(found.mixture), isinstance(target, Likelihood)
     wrong = diagnose_fit(mixture, table.rows, case_weights, whole=whole) if is_mle else None
-    return End(begin.kind, mixture, step.objective, step.log_likelihood, len(history) - 1, converged,
+    return End(begin.kind, mixture, found.objective, found.log_likelihood, found.n_iter, found.converged,
                wrong.text if wrong else "", history, wrong)  # fmt: skip
 
 
@@ -101,7 +117,7 @@ def chosen(table: Table, target: Target, ends: list[End], lost: Beginning | None
     found = [e for e in ends if e.mixture is not None and not (e.degeneracy and e.degeneracy.collapsed)]
     if not found:
         wrong = next((e.degeneracy for e in ends if e.degeneracy), None)
-        wrong = wrong or _before_the_collapse(table, target, lost, case_weights, whole)
+        wrong = wrong or before_the_collapse(table, target, lost, case_weights, whole)
         raise explain(census["starts"], k, target.family.alias, wrong)
     best = max(found, key=lambda e: (e.degeneracy is None, e.objective))
     bayes = isinstance(target, Posterior)
@@ -131,7 +147,7 @@ def taken(ends: list[End], whole: Stats, n_parameters: int) -> dict:
     return {"starts": tuple(starts), "census": tuple(modes)}
 
 
-def _before_the_collapse(table, target, begin, case_weights, whole) -> Degeneracy | None:
+def before_the_collapse(table, target, begin, case_weights, whole) -> Degeneracy | None:
     """What EM's last statistics before it broke off look like."""
     stats = begin.stats
     try:
@@ -153,14 +169,26 @@ def _with_some_volume(stats: Stats, features, whole: Stats) -> Mixture:
 def certainty(x, mixture: Mixture, case_weights=None) -> dict:
     """What a `Fit` says about its memberships: ``entropy``, ``log_certainty``, and ``n_obs``."""
     totals = np.zeros(3)
-    chunk = len(x) if isinstance(x, Incomplete) else _CHUNK
+    chunk = len(x) if isinstance(x, Incomplete) else CHUNK
     for first in range(0, len(x), chunk):
         some = slice(first, first + chunk)
         _, _, r = e_step(x if len(x) <= chunk else x[some], mixture, responsibilities=True, single=False)
-        weights = np.ones(len(r)) if case_weights is None else case_weights[some]
-        entropy = -(r * np.log(np.where(r > 0, r, 1.0))).sum(axis=1)
-        totals += weights @ entropy, weights @ np.log(r.max(axis=1)), weights.sum()
-    return dict(zip(("entropy", "log_certainty", "n_obs"), totals.tolist(), strict=True))
+        totals += _certain(r, None if case_weights is None else case_weights[some])
+    return dict(zip(_CERTAINTY, totals.tolist(), strict=True))
+
+
+def certainty_of(responsibilities, case_weights=None) -> dict:
+    """The same where responsibilities (N, K) are known."""
+    return dict(zip(_CERTAINTY, map(float, _certain(responsibilities, case_weights)), strict=True))
+
+
+_CERTAINTY = ("entropy", "log_certainty", "n_obs")
+
+
+def _certain(r, weights) -> tuple:
+    weights = np.ones(len(r)) if weights is None else weights
+    entropy = -(r * np.log(np.where(r > 0, r, 1.0))).sum(axis=1)
+    return weights @ entropy, weights @ np.log(r.max(axis=1)), weights.sum()
 
 
 def _ordered(mixture: Mixture) -> Mixture:

@@ -47,11 +47,15 @@ class Likelihood:
     family: Family
     features: tuple[str, ...]
 
-    def update(self, stats: Stats) -> Mixture:
-        """M-step: the mixture that maximises Q(θ; S). Raises LinAlgError where a covariance collapses."""
+    def update(self, stats: Stats, near: Mixture | None = None) -> Mixture:
+        """M-step: the mixture that maximises Q(θ; S). Raises LinAlgError where a covariance collapses.
+
+        Where a family has no closed form it begins at a mixture that is ``near``, and does not end lower than there.
+        """
         if not (stats.counts > 0).all():
             raise np.linalg.LinAlgError("a component has lost all its points")
-        weights, covariances = stats.counts / stats.total, self.family.m_step(stats.scatters, stats.counts)
+        begin = None if near is None else near.covariances
+        weights, covariances = stats.counts / stats.total, self.family.m_step(stats.scatters, stats.counts, begin)
         return Mixture.from_whitening(weights, stats.means, self.family.whitening(covariances), features=self.features)
 
     def log_prior(self, mixture: Mixture) -> float:
@@ -67,9 +71,9 @@ class Posterior:
     features: tuple[str, ...]
     prior: Prior
 
-    def update(self, stats: Stats) -> Mixture:
+    def update(self, stats: Stats, near: Mixture | None = None) -> Mixture:
         """M-step: the mixture that maximises Q(θ; S) + log p(θ)."""
-        weights, means, covariances = self.prior.mode(stats, self.family)
+        weights, means, covariances = self.prior.mode(stats, self.family, near)
         return Mixture.from_whitening(weights, means, self.family.whitening(covariances), features=self.features)
 
     def log_prior(self, mixture: Mixture) -> float:
@@ -107,7 +111,7 @@ class _Surface:
         objective = log_likelihood + self.target.log_prior(mixture)
         if not isfinite(objective):
             raise np.linalg.LinAlgError("the log density is not finite")
-        image, frame = self.target.update(stats), Frame(mixture, stats.total)
+        image, frame = self.target.update(stats, mixture), Frame(mixture, stats.total)
         return _Place(mixture, log_likelihood, objective, stats, image, frame, frame.toward(image))
 
     def rounding(self, place: _Place) -> float:
@@ -204,19 +208,20 @@ def _em_step(here, surface, curvature) -> _Place | None:
 
 
 def climb(
-    x, start: Mixture, target: Target, case_weights=None, *, accelerate: bool = True, tolerance: float = TOLERANCE
-) -> tuple[Step, list[float], bool]:
+    x, start: Mixture, target: Target, case_weights=None, *, accelerate: bool = True, tolerance: float = TOLERANCE,
+    most: int | None = None,
+) -> tuple[Step, list[float], bool]:  # fmt: skip
     """Run EM until nothing is left to gain: the last step, the history of the objective, converged or not.
 
     Converged is a Newton decrement below a tolerance, 1e-8 (so that less than half of that is left to gain), or a
     gradient per row below 1e-8 in whitened coordinates; a short step is not, nor a step refused.
     """
-    history, roughly = [], []
+    history, roughly, most = [], [], MOST_STEPS - 1 if most is None else most
     for step in em(x, start, target, case_weights, accelerate=accelerate):
         (roughly if step.single else history).append(step.objective)
         if not step.single and (step.decrement < tolerance or step.gradient < LEAST_GRADIENT):
             return step, _joined(roughly, history), True
-        if len(roughly) + len(history) >= MOST_STEPS:
+        if len(roughly) + len(history) > most:
             break
     return step, _joined(roughly, history), False
 

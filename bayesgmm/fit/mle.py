@@ -10,13 +10,13 @@ from bayesgmm.families import family as family_of
 from bayesgmm.fit.best import best_climb
 from bayesgmm.fit.em import Likelihood, Posterior, Target
 from bayesgmm.fit.moments import moments
-from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit
 from bayesgmm.fit.scaling import counted, scale_prior
 from bayesgmm.fit.starts import starts_for
 from bayesgmm.fit.wanted import how_many, wanted
 from bayesgmm.kernel import Incomplete
 from bayesgmm.priors import Prior
+from bayesgmm.progress import track
 
 
 def fit_mle(
@@ -40,8 +40,9 @@ def fit_mle(
         the end, so that the fit is that of its rows to all digits.
     n_components : int
         K.
-    covariance_type : {"full", "tied", "diag", "spherical"}
-        How Σ_k may be built.
+    covariance_type : {"full", "tied", "diag", "spherical"} or str
+        How Σ_k may be built: these, or one of mclust's fourteen codes, as "VEI"; see `bayesgmm.family`. Some depend on
+        the units of the features, and ``print(fit)`` says so.
     prior : str or Prior, optional
         Maximise the posterior density of (π, μ, Σ) instead; equals ``fit_map`` of the story with this prior. One
         whose M-step has a closed form: "conjugate", "independent", or "hierarchical" with C₀ at its prior mean.
@@ -91,11 +92,12 @@ def fit_mle(
     asked = wanted(starts, n_components, given.n_obs, given.n_features)
     if table is not given:
         asked = tuple(one.of_rows(np.asarray(case_weights) > 0) for one in asked)
-    family = family_of(covariance_type)
+    family = family_of(covariance_type, table.n_features)
     if prior is None:
         target: Target = Likelihood(family, table.features)
     else:
-        scaled = scale_prior(prior, table, n_components, case_weights=weights, missing=missing)
+        scaled = scale_prior(prior, table, n_components, covariance_type=family, case_weights=weights,
+                             missing=missing)  # fmt: skip
         target = Posterior(family, table.features, climbable(scaled, family))
     # Over rows with missing cells the moments are a climb of their own: once is enough.
     whole = moments(table.rows, weights) if prior is None or isinstance(table.rows, Incomplete) else None

@@ -41,7 +41,12 @@ def splits(x, mixture: Mixture, case_weights=None, *, whole: Stats | None = None
     (array([5.03, 0.97]), array([2., 2.]))
     """
     stats, _, whole = _seen(x, mixture, case_weights, whole)
-    k = range(mixture.n_components)
+    return splits_of(stats, whole)
+
+
+def splits_of(stats: Stats, whole: Stats) -> list[Beginning]:
+    """The same from the statistics of what each component answers for."""
+    k = range(stats.n_components)
     return [Beginning("split", _joined(_take(stats, [j for j in k if j != i]), _halves(stats, i, whole))) for i in k]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesgmm.families import ROTATION, family
 from bayesgmm.fit.census import Mode, tabulated, told
 from bayesgmm.fit.degenerate import Degeneracy
 from bayesgmm.mixture import Mixture
@@ -50,7 +51,7 @@ class Fit:
     coordinates : tuple of str
         The variables whose density a MAP estimate maximises: a mode depends on them. Empty for an MLE.
     covariance_type : str or None
-        The family, where it is known.
+        The family, where it is known: scikit-learn's name, or mclust's code where there is no other.
     converged : bool
         Nothing was left to gain: the Newton decrement is below 1e-8, or the gradient per row, in whitened coordinates.
     history : ndarray
@@ -127,6 +128,16 @@ class Fit:
         """
         return tabulated(self.census)
 
+    def _of_family(self) -> list[str]:
+        """What the family is, if its code alone says it, and whether units matter to it."""
+        if self.covariance_type is None or self.mixture.n_features == 1:
+            return []
+        kind = family(self.covariance_type)
+        lines = [f"  {kind.code} is {kind.description}"] if kind.alias == kind.code else []
+        if kind.units == ROTATION:
+            lines.append("  it depends on the units of the features: scaling one of them gives another fit")
+        return lines
+
     def __str__(self):
         m = self.mixture
         kind = f", {self.covariance_type}" if self.covariance_type else ""
@@ -137,6 +148,7 @@ class Fit:
             f"  {'converged' if self.converged else 'NOT converged'} in {self.n_iter} steps; "
             f"{told(self.census, self.mixture, len(self.starts))}",
         ]
+        lines += self._of_family()
         width = max(9, *(len(f) for f in m.features))
         lines.append("  component  weight  " + "  ".join(f"{f:>{width}}" for f in m.features) + "   (mean ± sd)")
         sds = np.sqrt(np.diagonal(m.covariances, axis1=1, axis2=2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayesgmm.data import DataError, Table, as_table, check_components
+from bayesgmm.families import family
 from bayesgmm.fit.moments import moments
 from bayesgmm.priors import LKJ, Hierarchical, Prior
 from bayesgmm.priors import prior as prior_of
@@ -15,7 +16,9 @@ _SINGULAR = (
 )
 
 
-def scale_prior(prior, x, n_components: int, *, case_weights=None, missing="raise") -> Prior:
+def scale_prior(
+    prior, x, n_components: int, *, covariance_type="full", case_weights=None, missing="raise"
+) -> Prior:
     """Fill the constants that a prior leaves out from the data.
 
     Parameters
@@ -26,6 +29,8 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None, missing="rais
         Rows in data units.
     n_components : int
         K.
+    covariance_type : str or Family
+        What the prior is for, which matters to mclust alone: its Ψ₀ of diagonal families has one variance.
     case_weights : array (N,), optional
         Frequencies of the rows.
     missing : {"raise", "marginalise"}
@@ -70,6 +75,8 @@ def scale_prior(prior, x, n_components: int, *, case_weights=None, missing="rais
     scale = getattr(prior, "scale", None)
     if scale is None:
         scale = _within(getattr(prior, "scaling", "pooled"), table, covariance, n_components, weights)
+        if getattr(prior, "is_mclusts", False) and family(covariance_type).is_diagonal:
+            scale = np.trace(scale) / len(scale) * np.eye(len(scale))
     constants["scale"] = scale
     constants["shrinkage"] = float(np.trace(np.linalg.solve(covariance, scale)) / table.n_features)
     if isinstance(prior, LKJ):

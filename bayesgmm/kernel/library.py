@@ -61,6 +61,12 @@ PATTERNS = Routine("patterns", 24, "bayesgmm.kernel.patterns", ("kernel/patterns
 REPEAT = Routine("repeat", 16, "bayesgmm.kernel.repeat", ("kernel/repeat.py",), (WALK["dd"],))
 #: EM over the same rows, or others, once after another.
 CLIMB = Routine("climb", 16, "bayesgmm.kernel.climb", ("kernel/climb.py",), (WALK["dd"],))
+_MSTEP = tuple(f"kernel/{name}.py" for name in "compiler options rotations shapes structure triangles views".split())
+#: The M-step of any covariance family.
+MSTEP = Routine("mstep", 9, "bayesgmm.kernel.structure", _MSTEP)
+_ASCENT = (*_MSTEP, "kernel/ascent.py", "kernel/places.py", "kernel/quasi.py")
+#: Quasi-Newton EM over the same rows, or others, once after another, for any family.
+ASCENT = Routine("ascent", 14, "bayesgmm.kernel.ascent", _ASCENT, (WALK["dd"],))
 _LABELS = tuple(f"kernel/{name}.py" for name in ("compiler", "labels", "options", "views"))
 #: What labels are matched with: sums over rows, sums over draws, optimal assignments.
 LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _LABELS)
@@ -75,7 +81,8 @@ SEARCH = Routine("search", 20, "bayesgmm.kernel.search",
 #: How often rows are in one cluster.
 PAIRS = Routine("pairs", 6, "bayesgmm.kernel.pairs",
                 tuple(f"kernel/{name}.py" for name in ("compiler", "options", "pairs", "views")))  # fmt: skip
-KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, AGGLOMERATE, *LABELS.values(), SEARCH, PAIRS)
+KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, MSTEP, ASCENT, AGGLOMERATE, *LABELS.values(), SEARCH,
+          PAIRS)  # fmt: skip
 
 
 @cache

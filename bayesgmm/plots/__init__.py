@@ -9,6 +9,7 @@ from .comparison import plot_comparison
 from .components import plot_components
 from .diagnostics import plot_ranks, plot_trace
 from .efficiency import plot_energy, plot_ess
+from .families import plot_families
 from .forest import plot_forest
 from .gaussian import plot_gaussian
 from .memberships import plot_membership
@@ -16,6 +17,7 @@ from .pairs import plot_pairs
 from .partitions import plot_partition, plot_similarity
 from .predictive import plot_density
 from .prior import plot_prior
+from .selection import plot_merging, plot_selection
 from .style import component_colors, look, save
 
 __all__ = [
@@ -27,14 +29,17 @@ __all__ = [
     "plot_density",
     "plot_energy",
     "plot_ess",
+    "plot_families",
     "plot_forest",
     "plot_gaussian",
     "plot_membership",
+    "plot_merging",
     "plot_pairs",
     "plot_partition",
     "plot_predictive_check",
     "plot_prior",
     "plot_ranks",
+    "plot_selection",
     "plot_similarity",
     "plot_trace",
     "save",

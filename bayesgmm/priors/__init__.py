@@ -1,20 +1,24 @@
 """Priors as values: constants in data units, log densities, draws, and the closed-form updates that some allow.
 
 One file a prior. `base` is what all of them do; `positive` has distributions of single positive numbers, for standard
-deviations and for the concentration of the weights; `weights` is the Dirichlet prior that all priors share.
+deviations and for the concentration of the weights; `weights` is the Dirichlet prior that all priors share. `counts`
+has distributions of a number of components that is not known, and `fractions` that of a Pitman-Yor process's discount.
 """
 
 from __future__ import annotations
 
 from bayesgmm.priors.base import Prior
 from bayesgmm.priors.conjugate import Conjugate
+from bayesgmm.priors.counts import BetaNegativeBinomial, Count, Geometric, Poisson, Uniform
+from bayesgmm.priors.fractions import Beta
 from bayesgmm.priors.hierarchical import Hierarchical
 from bayesgmm.priors.independent import Independent
 from bayesgmm.priors.lkj import LKJ
-from bayesgmm.priors.positive import Gamma, HalfNormal, HalfStudentT, InverseGamma, LogNormal
+from bayesgmm.priors.positive import F, Gamma, HalfNormal, HalfStudentT, InverseGamma, LogNormal
 
-__all__ = ["LKJ", "Conjugate", "Gamma", "HalfNormal", "HalfStudentT", "Hierarchical", "Independent", "InverseGamma",
-           "LogNormal", "Prior", "prior"]  # fmt: skip
+__all__ = ["LKJ", "Beta", "BetaNegativeBinomial", "Conjugate", "Count", "F", "Gamma", "Geometric", "HalfNormal",
+           "HalfStudentT", "Hierarchical", "Independent", "InverseGamma", "LogNormal", "Poisson", "Prior", "Uniform",
+           "prior"]  # fmt: skip
 
 _NAMED = {"conjugate": Conjugate, "independent": Independent, "hierarchical": Hierarchical, "lkj": LKJ}
 

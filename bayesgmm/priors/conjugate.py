@@ -8,6 +8,7 @@ import numpy as np
 
 from bayesgmm.families import Family
 from bayesgmm.kernel import Stats
+from bayesgmm.mixture import Mixture
 from bayesgmm.priors.base import Prior
 from bayesgmm.priors.checks import check_above, check_matrix, check_positive, short
 from bayesgmm.priors.positive import Positive
@@ -83,6 +84,8 @@ class Conjugate(Prior):
     def mclust(cls) -> Conjugate:
         """mclust's constants, for parity: Ψ₀ = S / K^(2/D), κ₀ = 0.01 (Fraley & Raftery 2007).
 
+        For diagonal families Ψ₀ is tr(S)/D / K^(2/D) for every feature, and for its ten families, and E and V of one
+        feature, EM goes where mclust's does; the other four, for which it has no prior, take the same constants.
         Ψ₀ contains the scatter between the clusters, so it shrinks more than needed as D grows.
         """
         return cls(shrinkage=0.01, scaling="mclust")
@@ -94,7 +97,13 @@ class Conjugate(Prior):
         log_det = np.linalg.slogdet(covariances)[1]
         constant = means.shape[-1] * np.log(self.shrinkage / (2 * np.pi))
         log_means = 0.5 * (constant - log_det - self.shrinkage * distance).sum(axis=-1)
-        return {"covariances": family.log_conjugate(covariances, self.dof, self.scale), "means": log_means}
+        log_covariances = family.log_conjugate(covariances, self.dof, self.scale, self.is_mclusts)
+        return {"covariances": log_covariances, "means": log_means}
+
+    @property
+    def is_mclusts(self) -> bool:
+        """Families without a prior of their own are penalised as mclust does it."""
+        return self.scaling == "mclust"
 
     def draw_components(self, size: int, n_components: int, family: Family, rng):
         """Draws of μ (size, K, D) and Σ (size, K, D, D)."""
@@ -102,7 +111,9 @@ class Conjugate(Prior):
         noise = rng.standard_normal((size, n_components, len(self.mean), 1))
         return self.mean + (np.linalg.cholesky(covariances / self.shrinkage) @ noise)[..., 0], covariances
 
-    def mode(self, stats: Stats, family: Family) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def mode(
+        self, stats: Stats, family: Family, near: Mixture | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The (π, μ, Σ) that maximise Q(θ; S) + log p(θ): the M-step of EM to the posterior mode.
 
         A weight whose N_k + α_k − 1 is not positive sits on the boundary, at 0.
@@ -111,7 +122,8 @@ class Conjugate(Prior):
         means = (stats.counts[:, None] * stats.means + self.shrinkage * self.mean) / total[:, None]
         gap = stats.means - self.mean
         pull = (self.shrinkage * stats.counts / total)[:, None, None] * gap[:, :, None] * gap[:, None, :]
-        covariances = family.conjugate_mode(stats.scatters + pull, stats.counts, self.dof, self.scale)
+        covariances = family.conjugate_mode(stats.scatters + pull, stats.counts, self.dof, self.scale,
+                                             None if near is None else near.covariances, self.is_mclusts)  # fmt: skip
         weights = np.maximum(stats.counts + self.concentration - 1, 0.0)
         return weights / weights.sum(), means, covariances
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from bayesgmm.families import Family
 from bayesgmm.kernel import Stats
+from bayesgmm.mixture import Mixture
 from bayesgmm.priors.base import Prior
 from bayesgmm.priors.checks import check_above, check_matrix, short
 from bayesgmm.priors.positive import Positive
@@ -90,18 +91,20 @@ class Independent(Prior):
         covariances = family.draw_conjugate((size, n_components), self.dof, self.scale, rng)
         return draw_normal((size, n_components), self.mean, self.mean_covariance, rng), covariances
 
-    def mode(self, stats: Stats, family: Family) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def mode(
+        self, stats: Stats, family: Family, near: Mixture | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The (π, μ, Σ) that maximise Q(θ; S) + log p(θ): the M-step of EM to the posterior mode.
 
         Means given covariances and covariances given means are maximised in turn (Meng & Rubin 1993), from x̄_k on
         until they settle. A weight whose N_k + α_k − 1 is not positive sits on the boundary, at 0.
         """
-        means = stats.means
+        means, covariances = stats.means, None if near is None else near.covariances
         for _ in range(_MOST_TURNS):
             gap = stats.means - means
             scatters = stats.scatters + stats.counts[:, None, None] * gap[:, :, None] * gap[:, None, :]
             # One row less: there, a mean's prior speaks of Σ_k like a row; here it does not.
-            covariances = family.conjugate_mode(scatters, stats.counts - 1, self.dof, self.scale)
+            covariances = family.conjugate_mode(scatters, stats.counts - 1, self.dof, self.scale, covariances)
             moved = self._mean_given(covariances, stats) - means
             means = means + moved
             sds = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))

@@ -96,6 +96,30 @@ class Gamma(Positive):
 
 
 @dataclass(frozen=True, eq=False)
+class F(Positive):
+    """Fisher's F of two degrees of freedom: for the concentration, with a tail so heavy that it leaves it open.
+
+    Examples
+    --------
+    >>> print(F(6, 3))
+    F(dof = 6, dof_other = 3)
+    """
+
+    dof: float = 6.0
+    dof_other: float = 3.0
+
+    def log_density(self, value):
+        from scipy.special import betaln
+
+        p, q = self.dof, self.dof_other
+        constant = 0.5 * (p * np.log(p) + q * np.log(q)) - betaln(0.5 * p, 0.5 * q)
+        return constant + (0.5 * p - 1) * np.log(value) - 0.5 * (p + q) * np.log(p * value + q)
+
+    def draw(self, shape, rng):
+        return rng.f(self.dof, self.dof_other, size=shape)
+
+
+@dataclass(frozen=True, eq=False)
 class LogNormal(Positive):
     """log s ~ N(log median, sd²): a factor of exp(±2 sd) about the median holds 95 %."""
 

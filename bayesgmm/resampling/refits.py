@@ -22,11 +22,11 @@ from bayesgmm.fit.climbs import climb_each
 from bayesgmm.fit.degenerate import THINNEST, thinnest
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.moments import moments
-from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit
 from bayesgmm.fit.uncertainty import proper
 from bayesgmm.fit.wanted import at_least_one
 from bayesgmm.kernel import Incomplete, threads
+from bayesgmm.progress import track
 from bayesgmm.resampling.replicates import Bootstrap, Jackknife
 
 # Newton's decrement at which a refit ends: the squared distance to its maximum, in standard errors.
@@ -177,7 +177,7 @@ def _weighed(table: Table, weights, fit, rng):
     return table.rows, shares * (fit.n_obs / shares.sum())
 
 
-def _simulated(table: Table, weights, fit, rng):
+def simulated(table: Table, weights, fit, rng):
     """Rows of the fitted mixture, each with the missing cells of a row."""
     drawn = max(1, round(fit.n_obs))
     rows = fit.mixture.sample(drawn, seed=rng)[0]
@@ -195,7 +195,7 @@ def _all_but_one(rows, counts) -> Iterator[tuple]:
         yield rows, left
 
 
-_KINDS = {"nonparametric": _resampled, "parametric": _simulated, "weighted": _weighed}
+_KINDS = {"nonparametric": _resampled, "parametric": simulated, "weighted": _weighed}
 
 
 def _refits(fit, target, samples: Iterable, total: int, kind: str, tolerance: float, progress: bool):

@@ -108,20 +108,21 @@ def test_a_story_climbed_the_general_way_has_a_census_too():
 def test_interrupted_it_keeps_what_is_finished(monkeypatch):
     from bayesgmm.fit import best
 
-    calls, climb = [], best.climb
+    done, paths_from = [], best.paths_from
 
-    def interrupted(*args, **options):
-        calls.append(1)
-        if len(calls) == limit:
+    def interrupted(x, starts, *args, **options):
+        if len(done) + len(starts) > limit:
             raise KeyboardInterrupt
-        return climb(*args, **options)
+        done.extend(starts)
+        return paths_from(x, starts, *args, **options)
 
-    monkeypatch.setattr(best, "climb", interrupted)
+    monkeypatch.setattr(best, "paths_from", interrupted)
+    monkeypatch.setattr(best, "threads", lambda: 2)
     limit = 3
     with pytest.warns(UserWarning, match="interrupted: the fit is the best of the 2 starts finished so far"):
         fit = bg.fit_mle(FAITHFUL, 2, progress=False)
     assert fit.converged and len(fit.starts) == 2
-    calls.clear()
+    done.clear()
     limit = 1
     with pytest.raises(KeyboardInterrupt, match="no start was finished"):
         bg.fit_mle(FAITHFUL, 2, progress=False)

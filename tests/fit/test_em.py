@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 
 import bayesgmm as bg
-from bayesgmm.families import FAMILIES
+from bayesgmm.families import FAMILIES, WITH_PRIORS
 from bayesgmm.fit import em as module
 from bayesgmm.fit.accelerate import Curvature, Frame
 from bayesgmm.fit.em import Likelihood, Posterior, climb, em
 from bayesgmm.fit.starts import start_statistics
 
-ALIASES = [f.alias for f in FAMILIES]
-EACH = pytest.mark.parametrize("alias", ALIASES)
+EACH = pytest.mark.parametrize("alias", [f.alias for f in WITH_PRIORS])
+EVERY = pytest.mark.parametrize("alias", [f.alias for f in FAMILIES])
 PRIORS = pytest.mark.parametrize("prior", [None, "conjugate"])
 
 
@@ -79,8 +79,8 @@ def left_to_gain(x, mixture, alias, h=1e-4):
 
 
 @PRIORS
-@EACH
-@settings(max_examples=8, deadline=None)
+@EVERY
+@settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10**6), k=st.integers(1, 4), d=st.integers(1, 3), apart=st.sampled_from([0.3, 1.0, 3.0]))
 def test_the_objective_never_falls_and_is_that_of_the_mixture(alias, prior, seed, k, d, apart):
     x, start, target = problem(drawn(seed, k, d, 150, apart), k, alias, prior, seed)
@@ -98,13 +98,14 @@ def test_the_objective_never_falls_and_is_that_of_the_mixture(alias, prior, seed
     np.testing.assert_allclose(last.objective, expected + target.log_prior(last.mixture), rtol=1e-9, atol=1e-9)
 
 
-@EACH
+@EVERY
 def test_every_mixture_on_the_way_is_of_its_family(alias):
     x, start, target = problem(drawn(3, 3, 2, 400, 1.0), 3, alias)
     for step in islice(em(x, start, target), 40):
         covariances, counts = step.mixture.covariances, step.mixture.weights
         again = target.family.m_step(counts[:, None, None] * covariances, counts)
-        np.testing.assert_allclose(again, covariances, rtol=1e-12, atol=1e-14)
+        # Axes are found by rotations, which round a little more than a division does.
+        np.testing.assert_allclose(again, covariances, rtol=1e-12 if target.family.is_flat else 1e-10, atol=1e-12)
 
 
 # ---- it knows when it has arrived
@@ -120,7 +121,7 @@ def test_a_converged_climb_leaves_nothing_to_gain(alias, k):
     assert converged and step.decrement < 1e-8 and flattest > 0 and decrement < 2e-8
 
 
-@EACH
+@EVERY
 def test_the_decrement_is_honest_on_a_ridge(alias):
     x, start, target = problem(heavily_overlapping(), 3, alias)
     step, _, converged = climb(x, start, target)
@@ -128,7 +129,7 @@ def test_the_decrement_is_honest_on_a_ridge(alias):
     assert converged and 2 * (max(s.objective for s in further) - step.objective) < 1e-8
 
 
-@EACH
+@EVERY
 def test_the_decrement_says_before_the_end_what_is_left(alias):
     x, start, target = problem(drawn(1, 4, 3, 1500, 1.0), 4, alias)
     steps = list(islice(em(x, start, target), 200))

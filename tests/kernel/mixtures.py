@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import multivariate_normal
 
 from bayesgmm import Mixture
-from bayesgmm.families import FAMILIES
+from bayesgmm.families import WITH_PRIORS as FAMILIES
 
 CODES = [f.alias for f in FAMILIES]
 

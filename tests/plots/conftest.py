@@ -8,6 +8,7 @@ import pytest
 
 from bayesgmm.draws.mixtures import from_arrays
 from bayesgmm.mixture import Mixture
+from bayesgmm.selection import Selection, merge_components
 
 matplotlib.use("Agg")
 
@@ -81,3 +82,27 @@ def plane():
 def make():
     """The maker itself: make(K, D, N)."""
     return made_up
+
+
+CODES = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
+
+
+def swept(n_features):
+    """A selection whose numbers are made up: criteria that fall and rise again, gaps, and fits of hardly any rows."""
+    import pandas as pd
+
+    rows, rng = [], np.random.default_rng(2)
+    for i, code in enumerate(CODES if n_features > 1 else ("E", "V")):
+        for k in range(1, 10):
+            bic = 2300 + 700 * np.exp(-0.9 * (k - 1) - 0.2 * i) + 4.0 * (i + 1) ** 0.7 * (k - 1) + rng.normal(0, 3)
+            gone, few = i > 9 and k > 17 - i, i > 9 and k == 17 - i
+            row = {"log_likelihood": -bic / 2, "bic": bic, "icl": bic + 6 * k, "aic": bic - 8 * k}
+            row = {name: np.nan if gone else value for name, value in row.items()}
+            rows.append({"n_components": k, "covariance_type": code, **row, "degenerate": gone or few})
+    return Selection({}, pd.DataFrame(rows), "bic", 272.0, False, clusters_of_two())
+
+
+def clusters_of_two():
+    """Six components, two and two of which overlap, merged."""
+    truth = Mixture(np.full(6, 1 / 6), [[0.0], [1.5], [10.0], [12.0], [20.0], [23.5]], np.ones((6, 1, 1)))
+    return merge_components(truth, truth.sample(300, seed=1)[0])

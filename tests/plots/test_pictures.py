@@ -11,7 +11,7 @@ from bayesgmm import plots
 from bayesgmm.draws.mixtures import from_arrays
 from bayesgmm.plots.style import figure_of
 
-from .conftest import made_up
+from .conftest import clusters_of_two, made_up, swept
 
 pytestmark = pytest.mark.usefixtures("labels_that_hold")
 picture = pytest.mark.mpl_image_compare(style="default", savefig_kwargs={"dpi": 45, "metadata": {"Software": None}})
@@ -123,6 +123,17 @@ def test_small_axes_of_others():
     return figure
 
 
+@pytest.mark.parametrize("d", [1, 2])
+@picture
+def test_selection(d):
+    return figure_of(plots.plot_selection(swept(d)))
+
+
+@picture
+def test_merging():
+    return figure_of(plots.plot_merging(clusters_of_two()))
+
+
 def clusters_of(x, draws=60):
     """Labels that a row far from the middle of its cluster often leaves."""
     rng = np.random.default_rng(0)
@@ -142,3 +153,8 @@ def test_similarity(n):
 def test_partition():
     x = 1.5 * np.random.default_rng(1).standard_normal((120, 2))
     return figure_of(plots.plot_partition(bg.partition(clusters_of(x), seed=0), x))
+
+
+@picture
+def test_families():
+    return figure_of(plots.plot_families())

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import dirichlet, invgamma, invwishart, multivariate_normal
 
 from bayesgmm import Conjugate, Mixture, prior
-from bayesgmm.families import FAMILIES, family
+from bayesgmm.families import WITH_PRIORS as FAMILIES
+from bayesgmm.families import family
 from bayesgmm.kernel import Stats
 
 FEW = settings(max_examples=10, derandomize=True, deadline=None)

@@ -20,7 +20,7 @@ from scipy.stats import (
 )
 
 import bayesgmm as bg
-from bayesgmm.families import FAMILIES
+from bayesgmm.families import WITH_PRIORS as FAMILIES
 from bayesgmm.priors import (
     LKJ,
     Conjugate,

@@ -38,21 +38,21 @@ def _draw(constants, t, space):
     weights.draw(u, constants, t.m0, space.logs, stream)
     for i in range(k):
         f = i if n_factors > 1 else 0
-        _condense(c[4 : 4 + d], c[0], i, t.factors[f], t.a[f], t)
+        condense(c[4 : 4 + d], c[0], i, t.factors[f], t.a[f], t)
     for f in range(n_factors):
         v = u[first + f * size : first + (f + 1) * size]
         if c[3] > 0:
             base = c[4 + d :].reshape(d, d)
             draw_dense(f, c[1], base, base, v, t, stream)
             for g in range(*sharers(f, t)):
-                _draw_dense_mean(g, c[0], t.m2[f], t.a[f], t, space)
+                draw_dense_mean(g, c[0], t.m2[f], t.a[f], t, space)
         else:
             draw_variances(f, 0.5 * c[1], c[4 + d :], v, t, stream)
-            _draw_mean(f, c[0], v, t, space)
+            draw_mean(f, c[0], v, t, space)
 
 
 @njit(**EXACT)
-def _condense(mean, shrinkage, k, factor, scratch, t):
+def condense(mean, shrinkage, k, factor, scratch, t):
     """From moments of the rows of component k to what its posterior needs, in data units.
 
     In place of m₁ comes (κ₀ m₀ + N x̄)/(κ₀ + N); of m₂, S + κ₀ N/(κ₀ + N) (x̄ − m₀)(x̄ − m₀)ᵀ, on and below the diagonal.
@@ -81,7 +81,7 @@ def _condense(mean, shrinkage, k, factor, scratch, t):
 
 
 @njit(**EXACT)
-def _draw_dense_mean(k, shrinkage, root, a, t, space):
+def draw_dense_mean(k, shrinkage, root, a, t, space):
     """Its centre + C A_n⁻¹ ε / √(κ₀ + N)."""
     d, z, width = t.means.shape[1], t.gap[k], 1.0 / math.sqrt(shrinkage + t.m0[k])
     at = space.point.shape[0] - (t.means.shape[0] - k) * d
@@ -96,7 +96,7 @@ def _draw_dense_mean(k, shrinkage, root, a, t, space):
 
 
 @njit(**EXACT)
-def _draw_mean(k, shrinkage, v, t, space):
+def draw_mean(k, shrinkage, v, t, space):
     """Its centre + σ ε / √(κ₀ + N)."""
     d, width = t.means.shape[1], 1.0 / math.sqrt(shrinkage + t.m0[k])
     at = space.point.shape[0] - (t.means.shape[0] - k) * d

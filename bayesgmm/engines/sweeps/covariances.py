@@ -26,8 +26,16 @@ def draw_dense(f, dof, root, base, v, t, stream):
 
     Leaves C in the m₂ of its first component, and A_n in its a.
     """
+    draw_wishart(f, dof, root, t, stream)
+    triangular.divide(t.m2[sharers(f, t)[0]], base, t.inverse[f])
+    _write_product(t.a[f], t.inverse[f], v)
+
+
+@njit(**EXACT)
+def draw_wishart(f, dof, root, t, stream):
+    """C and A_n of covariance f, into the m₂ of its first component and into its a."""
     first, last = sharers(f, t)
-    total, a, ratio = t.m2[first], t.a[f], t.inverse[f]
+    total = t.m2[first]
     triangular.add_square(root, False, total)
     for g in range(first, last):
         dof += t.m0[g]
@@ -35,9 +43,7 @@ def draw_dense(f, dof, root, base, v, t, stream):
             for j in range(i + 1):
                 total[i, j] += t.m2[g, i, j]
     triangular.cholesky(total)
-    variates.bartlett(dof, a, True, stream)
-    triangular.divide(total, base, ratio)
-    _write_product(a, ratio, v)
+    variates.bartlett(dof, t.a[f], True, stream)
 
 
 @njit(**EXACT)

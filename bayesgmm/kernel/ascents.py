@@ -1,0 +1,112 @@
+"""Quasi-Newton EM from several mixtures at once, of any covariance family, in compiled code."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.kernel.evaluate import address, together
+from bayesgmm.kernel.library import ASCENT, function
+from bayesgmm.kernel.structured import PARTS
+from bayesgmm.kernel.threads import threads
+
+#: How an ascent ended: near enough to its mode; with all its steps taken; with a covariance that is singular.
+CONVERGED, CLIMBING, COLLAPSED = 0, 1, 2
+
+
+class Penalty(NamedTuple):
+    """What a prior adds to the log-likelihood: log N(μ_k; m, Σ_k / κ) and the family's penalty, up to a constant."""
+
+    kappa: float
+    mean: np.ndarray  # (D,)
+    rows: np.ndarray  # (K,), α − 1
+    more: np.ndarray  # (K,), what is added to N_k, by the means' prior too
+    scatters: np.ndarray  # (K, D, D), what is added to S_k
+
+
+class Ascents(NamedTuple):
+    """Where B ascents ended."""
+
+    log_weights: np.ndarray  # (B, K)
+    means: np.ndarray  # (B, K, D)
+    factors: np.ndarray  # (B, F, D, D) or (B, F, D)
+    ends: np.ndarray  # (B,)
+    n_iter: np.ndarray  # (B,)
+    log_likelihoods: np.ndarray  # (B,)
+    objectives: np.ndarray  # (B,)
+    histories: np.ndarray  # (B, most + 1), of which n_iter + 1 count
+
+
+def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Penalty | None = None, floor=None,
+            tolerance=1e-4, most=2000, workers: int | None = None) -> Ascents:  # fmt: skip
+    """EM with quasi-Newton steps from B mixtures, each over its own rows or weights, or all over the same.
+
+    Laws: an ascent depends on its own start, rows and weights alone, to the last bit; its objective never falls; where
+    it converged, Newton's decrement is about `tolerance` or less.
+
+    Parameters
+    ----------
+    x : ndarray (N, D) or (B, N, D)
+        Finite rows in double precision.
+    weights : ndarray (N,) or (B, N) or None
+        How often each row counts. Without, each once.
+    log_weights, means, factors : ndarray (B, K), (B, K, D), (B, F, D, D) or (B, F, D)
+        Where to begin, as a `Whitening` keeps factors; F = K, or 1 that all share.
+    code : str
+        Three letters: the covariances' structure; see `structured`.
+    penalty : Penalty, optional
+        Of a prior.
+    floor : ndarray (D,), optional
+        Squares of the factors' diagonals at which a covariance counts as one that collapses.
+    tolerance : float
+        Newton's decrement, twice the objective still to be gained, at which an ascent ends.
+    most : int
+        Steps.
+    workers : int, optional
+        Threads; all without. One, where the caller has threads of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[0.0], [2.0], [4.0]])
+    >>> found = ascents(x, None, np.zeros((1, 1)), np.zeros((1, 1, 1)), np.ones((1, 1, 1)), "VVI")
+    >>> found.means.ravel(), found.ends
+    (array([2.]), array([0]))
+    """
+    (size, k, d), n = means.shape, x.shape[-2]
+    x = np.ascontiguousarray(x, dtype=float)
+    weights = None if weights is None else np.ascontiguousarray(weights, dtype=float)
+    theta = np.concatenate([part.reshape(size, -1) for part in (log_weights, means, factors)], axis=1, dtype=float)
+    width = d if factors.ndim == 4 else 1
+    parts = np.array([k, d, factors.shape[1], width, *(PARTS[letter] for letter in code)])
+    given = _given(penalty, floor, tolerance, k, d)
+    ends, heights = np.zeros((size, 2), dtype=np.int64), np.zeros((size, 2))
+    histories = np.empty((size, most + 1))
+    climb, x_step = function(ASCENT), x.strides[0] if x.ndim == 3 else 0
+    first = 0 if weights is None else address(weights)
+    step = weights.strides[0] if weights is not None and weights.ndim == 2 else 0
+    todo = deque(range(size))
+
+    def work():
+        while todo:
+            try:
+                i = todo.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            climb(1, address(x) + i * x_step, x_step, n, address(parts), first + i * step, step, most, address(given),
+                  address(theta) + i * theta.strides[0], theta.strides[0], address(ends) + 16 * i,
+                  address(heights) + 16 * i, address(histories) + i * histories.strides[0])  # fmt: skip
+
+    together(work, min(workers or threads(), size))
+    found = np.split(theta, [k, k + k * d], axis=1)
+    return Ascents(found[0], found[1].reshape(size, k, d), found[2].reshape(factors.shape), *ends.T, *heights.T,
+                   histories)  # fmt: skip
+
+
+def _given(penalty, floor, tolerance, k, d) -> np.ndarray:
+    """Tolerance, floor and prior as one array."""
+    if penalty is None:
+        penalty = Penalty(0.0, np.zeros(d), np.zeros(k), np.zeros(k), np.zeros((k, d, d)))
+    return np.concatenate((tolerance, np.zeros(d) if floor is None else floor, *penalty), axis=None, dtype=float)

@@ -1,0 +1,62 @@
+"""Cells as `Fit` values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bayesgmm.fit.best import certainty, taken
+from bayesgmm.fit.census import End
+from bayesgmm.fit.em import Posterior, climb
+from bayesgmm.fit.result import Fit, Start
+from bayesgmm.selection.sweep import Cell, Problem
+
+
+def as_fit(cell: Cell, problem: Problem) -> Fit:
+    """The best of a cell; without the census of modes, which takes longer than the climbs."""
+    bayes, seen = isinstance(cell.target, Posterior), cell.seen
+    posterior = seen.log_likelihood + cell.target.log_prior(seen.mixture)
+    return Fit(
+        mixture=seen.mixture,
+        log_likelihood=seen.log_likelihood,
+        log_posterior=posterior if bayes else None,
+        n_parameters=cell.n_parameters(problem.ground.table.n_features),
+        estimator="MAP" if bayes else "MLE",
+        coordinates=("weights", "means", "covariances") if bayes else (),
+        converged=cell.best.converged,
+        history=np.array([posterior]),
+        starts=tuple(Start(s.objective, s.n_iter, s.converged, s.note, s.kind) for s in cell.summits),
+        covariance_type=cell.family.alias,
+        prior=cell.target.prior if bayes else None,
+        degeneracy=seen.degeneracy,
+        **seen.certainty,
+    )
+
+
+def polished(fit: Fit, cell: Cell, problem: Problem) -> Fit:
+    """A fit climbed on until nothing is left to gain, with the census of all its cell's climbs."""
+    ground = problem.ground
+    step, history, converged = climb(ground.table.rows, fit.mixture, cell.target, ground.weights)
+    end = End(cell.best.kind, step.mixture, step.objective, step.log_likelihood, cell.best.n_iter, converged)
+    ends = [end if summit is cell.best else _end(summit, cell, problem) for summit in cell.summits]
+    return replace(
+        fit,
+        mixture=step.mixture,
+        log_likelihood=step.log_likelihood,
+        log_posterior=None if fit.log_posterior is None else step.objective,
+        history=np.array(history),
+        converged=converged,
+        **taken(ends, ground.whole, fit.n_parameters),
+        **certainty(ground.table.rows, step.mixture, ground.weights),
+    )
+
+
+def _end(summit, cell: Cell, problem: Problem) -> End:
+    if summit.place is None:
+        return End(summit.kind, None, np.nan, np.nan, summit.n_iter, False, summit.note)
+    seen = problem.look(summit, cell.target)
+    height = seen.log_likelihood + cell.target.log_prior(seen.mixture)
+    note = seen.degeneracy.text if seen.degeneracy else ""
+    return End(summit.kind, seen.mixture, height, seen.log_likelihood, summit.n_iter, summit.converged, note,
+               degeneracy=seen.degeneracy)  # fmt: skip
