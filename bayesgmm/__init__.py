@@ -18,6 +18,7 @@ A reader's walk
     Components of one's own: ``ppl/mixing.py`` → ``ppl/open_surface.py``; their draws: ``draws/parts.py``.
 
 Rooms, each may import those before it
+    ``progress``  a bar on a terminal, for what takes long
     ``kernel``    e_step and Stats: the only room that evaluates a mixture on rows; compiled once, loaded without numba
     ``univariate``  distribution functions of mixtures of one feature, and their inverses
     ``mixture``   Mixture, a frozen value: a fit gives one, every draw is one

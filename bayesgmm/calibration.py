@@ -314,7 +314,7 @@ def _ranked(drawn: dict[str, np.ndarray], true: dict[str, np.ndarray], n_chains:
     values = np.array(list(drawn.values()))
     n = _effective(values.reshape(len(values), n_chains, -1))
     values = values[:, ((np.arange(n) + 0.5) * values.shape[1] / n).astype(int)]
-    at = np.array(list(true.values()))
+    at = np.array([true[name] for name in drawn])  # PyMC draws variables in any order
     below, same = (values < at).sum(axis=1), (values == at).sum(axis=1)
     return _Ranked(list(drawn), below + rng.integers(same + 1), n)
 

@@ -9,12 +9,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-CHAIN = ("kernel", "univariate", "mixture", "families", "priors", "data", "tape", "ppl", "fit")
+CHAIN = ("progress", "kernel", "univariate", "mixture", "families", "priors", "data", "tape", "ppl", "fit")
 CORE = {room: set(CHAIN[: i + 1]) for i, room in enumerate(CHAIN)}
 MAY_IMPORT = {
     **CORE,
     "tape": {"kernel", "tape"},
-    "draws": {"kernel", "univariate", "mixture", "data", "draws"},
+    "draws": {"progress", "kernel", "univariate", "mixture", "data", "draws"},
     "engines": {*CHAIN, "draws", "engines"},
     "resampling": {*CHAIN, "draws", "resampling"},
     "comparison": {*CHAIN, "draws", "engines", "resampling", "comparison"},

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 import bayesgmm as bg
+from bayesgmm.calibration import _ranked
 from bayesgmm.models import poisson_mixture, student_mixture
 from bayesgmm.ppl.open_surface import OpenSurface
 
@@ -179,3 +180,9 @@ def _likeliest_dof(x) -> float:
 
     start, grid = np.r_[x.mean(axis=0), np.zeros(3)], [2.0, 3.0, 5.0, 8.0, 12.0, 20.0]
     return grid[int(np.argmin([minimize(lost, start, args=(dof,)).fun for dof in grid]))]
+
+
+def test_ranks_go_by_name_whatever_the_order():
+    drawn = {"a": np.arange(10.0), "b": 100.0 + np.arange(10.0)}
+    ranked = _ranked(drawn, {"b": np.array([99.0]), "a": np.array([20.0])}, 1, np.random.default_rng(0))
+    assert dict(zip(ranked.names, ranked.ranks.tolist())) == {"a": ranked.n_draws, "b": 0}

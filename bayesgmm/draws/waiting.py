@@ -11,9 +11,10 @@ import numpy as np
 
 from bayesgmm.kernel import threads
 from bayesgmm.kernel.threads import pool
+from bayesgmm.progress import PATIENCE, started
 
-# Seconds between two looks, and before a bar is worth its place.
-_LOOK, _PATIENCE = 0.1, 0.5
+# Seconds between two looks.
+_LOOK = 0.1
 
 
 def in_threads(jobs: list, halt: np.ndarray, *, what: str, show: bool) -> list:
@@ -59,20 +60,11 @@ def _watch(running, found: list, what: str, show: bool) -> None:
     began, bar, task = time.monotonic(), None, None
     try:
         while wait(running, timeout=_LOOK).not_done:
-            if show and bar is None and time.monotonic() - began > _PATIENCE:
-                bar = _bar()
+            if show and bar is None and time.monotonic() - began > PATIENCE:
+                bar = started()
                 task = bar.add_task(what, total=len(found))
             if bar is not None:
                 bar.update(task, completed=sum(answer is not None for answer in found))
     finally:
         if bar is not None:
             bar.stop()
-
-
-def _bar():
-    from rich.console import Console
-    from rich.progress import Progress
-
-    bar = Progress(console=Console(stderr=True), transient=True)
-    bar.start()
-    return bar

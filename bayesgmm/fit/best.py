@@ -20,7 +20,7 @@ from bayesgmm.kernel import Incomplete, Stats, e_step, threads
 from bayesgmm.mixture import Mixture
 
 # Rows whose responsibilities are held at once.
-_CHUNK = 1 << 16
+CHUNK = 1 << 16
 # A new best mode lies higher by more than this; moves from one mode that are kept.
 LEAST_RISE, _MOST_MOVES = 1e-3, 10
 # Of the variances of all rows.
@@ -169,14 +169,26 @@ def _with_some_volume(stats: Stats, features, whole: Stats) -> Mixture:
 def certainty(x, mixture: Mixture, case_weights=None) -> dict:
     """What a `Fit` says about its memberships: ``entropy``, ``log_certainty``, and ``n_obs``."""
     totals = np.zeros(3)
-    chunk = len(x) if isinstance(x, Incomplete) else _CHUNK
+    chunk = len(x) if isinstance(x, Incomplete) else CHUNK
     for first in range(0, len(x), chunk):
         some = slice(first, first + chunk)
         _, _, r = e_step(x if len(x) <= chunk else x[some], mixture, responsibilities=True, single=False)
-        weights = np.ones(len(r)) if case_weights is None else case_weights[some]
-        entropy = -(r * np.log(np.where(r > 0, r, 1.0))).sum(axis=1)
-        totals += weights @ entropy, weights @ np.log(r.max(axis=1)), weights.sum()
-    return dict(zip(("entropy", "log_certainty", "n_obs"), totals.tolist(), strict=True))
+        totals += _certain(r, None if case_weights is None else case_weights[some])
+    return dict(zip(_CERTAINTY, totals.tolist(), strict=True))
+
+
+def certainty_of(responsibilities, case_weights=None) -> dict:
+    """The same where responsibilities (N, K) are known."""
+    return dict(zip(_CERTAINTY, map(float, _certain(responsibilities, case_weights)), strict=True))
+
+
+_CERTAINTY = ("entropy", "log_certainty", "n_obs")
+
+
+def _certain(r, weights) -> tuple:
+    weights = np.ones(len(r)) if weights is None else weights
+    entropy = -(r * np.log(np.where(r > 0, r, 1.0))).sum(axis=1)
+    return weights @ entropy, weights @ np.log(r.max(axis=1)), weights.sum()
 
 
 def _ordered(mixture: Mixture) -> Mixture:

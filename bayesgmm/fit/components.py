@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
-from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Start
 from bayesgmm.fit.shares import start_responsibilities
 from bayesgmm.fit.wanted import at_least_one
+from bayesgmm.progress import track
 
 # EM ends when Aitken's estimate of what is left to gain is below this.
 TOLERANCE = 1e-7

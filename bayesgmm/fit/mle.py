@@ -10,13 +10,13 @@ from bayesgmm.families import family as family_of
 from bayesgmm.fit.best import best_climb
 from bayesgmm.fit.em import Likelihood, Posterior, Target
 from bayesgmm.fit.moments import moments
-from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit
 from bayesgmm.fit.scaling import counted, scale_prior
 from bayesgmm.fit.starts import starts_for
 from bayesgmm.fit.wanted import how_many, wanted
 from bayesgmm.kernel import Incomplete
 from bayesgmm.priors import Prior
+from bayesgmm.progress import track
 
 
 def fit_mle(

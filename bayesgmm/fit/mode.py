@@ -14,13 +14,13 @@ from bayesgmm.fit.census import End
 from bayesgmm.fit.components import ComponentsFit
 from bayesgmm.fit.em import Posterior
 from bayesgmm.fit.moments import moments
-from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.shares import start_responsibilities
 from bayesgmm.fit.starts import start_statistics, starts_for
 from bayesgmm.fit.wanted import at_least_one, how_many, wanted
 from bayesgmm.kernel import Stats
 from bayesgmm.priors.weights import refuse_unbounded
+from bayesgmm.progress import track
 
 # Looks at the curvature on the way up.
 _ROUNDS = 4

@@ -1,14 +1,27 @@
 """Compile the native kernel and store it: ``python -m bayesgmm.kernel``."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 from bayesgmm.kernel import library
+from bayesgmm.kernel.threads import threads
 
 
 def main(routines=library.KERNEL) -> None:
-    """Compile what is not stored yet."""
-    if not all(map(library.is_stored, routines)):
-        from bayesgmm.kernel.compiler import make
+    """Compile what is not stored yet, over all cores; what others call goes first."""
+    called = {other: None for routine in routines for other in routine.calls}
+    for stage in (called, routines):
+        missing = [routine for routine in stage if not library.is_stored(routine)]
+        if missing:
+            workers = min(threads(), len(missing))
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                list(pool.map(_make, missing))
 
-        make(*routines)
+
+def _make(routine: library.Routine) -> None:
+    from bayesgmm.kernel.compiler import make
+
+    make(routine)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class Ascents(NamedTuple):
 
 
 def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Penalty | None = None, floor=None,
-            tolerance=1e-4, most=2000) -> Ascents:  # fmt: skip
+            tolerance=1e-4, most=2000, workers: int | None = None) -> Ascents:  # fmt: skip
     """EM with quasi-Newton steps from B mixtures, each over its own rows or weights, or all over the same.
 
     Laws: an ascent depends on its own start, rows and weights alone, to the last bit; its objective never falls; where
@@ -64,6 +64,8 @@ def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Pena
         Newton's decrement, twice the objective still to be gained, at which an ascent ends.
     most : int
         Steps.
+    workers : int, optional
+        Threads; all without. One, where the caller has threads of its own.
 
     Examples
     --------
@@ -97,7 +99,7 @@ def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Pena
                   address(theta) + i * theta.strides[0], theta.strides[0], address(ends) + 16 * i,
                   address(heights) + 16 * i, address(histories) + i * histories.strides[0])  # fmt: skip
 
-    together(work, min(threads(), size))
+    together(work, min(workers or threads(), size))
     found = np.split(theta, [k, k + k * d], axis=1)
     return Ascents(found[0], found[1].reshape(size, k, d), found[2].reshape(factors.shape), *ends.T, *heights.T,
                    histories)  # fmt: skip

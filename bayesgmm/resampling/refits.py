@@ -22,11 +22,11 @@ from bayesgmm.fit.climbs import climb_each
 from bayesgmm.fit.degenerate import THINNEST, thinnest
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.moments import moments
-from bayesgmm.fit.progress import track
 from bayesgmm.fit.result import Fit
 from bayesgmm.fit.uncertainty import proper
 from bayesgmm.fit.wanted import at_least_one
 from bayesgmm.kernel import Incomplete, threads
+from bayesgmm.progress import track
 from bayesgmm.resampling.replicates import Bootstrap, Jackknife
 
 # Newton's decrement at which a refit ends: the squared distance to its maximum, in standard errors.

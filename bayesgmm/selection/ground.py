@@ -22,10 +22,12 @@ from bayesgmm.kernel import Stats, ascents
 from bayesgmm.kernel.ascents import COLLAPSED, CONVERGED
 from bayesgmm.mixture import Mixture
 
-# Newton's decrement at which a climb ends: twice the log-likelihood that is left, a hundredth of what a table shows.
+# Newton's decrement at which a climb ends: twice the log-likelihood that is left, a hundredth of what a table shows. At
+# ten times as much climbs end on plateaus, and lower modes that are none are taken for some.
 TOLERANCE, _MOST = 1e-4, 2000
 # Steps after which starts are compared.
 _ROUGH = 12
+_WITHOUT_ROWS = nowhere("a component has lost all its points")[0].note
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +71,11 @@ class Ground:
 
     def climb(self, begin: list[Beginning], target: Target, keep: int) -> list[Summit]:
         """Climb from each beginning a few steps, and from the highest, so many of them, to the end."""
+        if not begin:
+            return []
         if not is_compiled(self.table.rows, target) or self.units(target.family) is None:
             return self._slowly(begin, target)
-        places = [self._begun(one.stats, target) for one in begin]
+        places = self._begun([one.stats for one in begin], target)
         lost = [Summit(one.kind, np.nan, 0, False, why) for one, why in zip(begin, places) if isinstance(why, str)]
         kinds = [one.kind for one, place in zip(begin, places) if not isinstance(place, str)]
         places = [np.array(part) for part in zip(*(place for place in places if not isinstance(place, str)))]
@@ -89,29 +93,43 @@ class Ground:
             done += [replace(one, n_iter=one.n_iter + _ROUGH) for one in some]
         return [*done, *lost]
 
-    def _begun(self, stats: Stats, target: Target) -> tuple | str:
-        """Log π, μ and factors, in z, of the first M-step; or why there are none."""
+    def _begun(self, some: list[Stats], target: Target) -> list[tuple | str]:
+        """Of each start log π, μ and factors, in z, of the first M-step; or why there are none."""
         units, family = self.units(target.family)[0], target.family
+        if isinstance(target, Posterior):
+            return [self._begun_below(stats, target, units) for stats in some]
+        counts, means, scatters = (
+            np.array([getattr(s, name) for s in some]) for name in ("counts", "means", "scatters")
+        )
+        means, scatters = (means - units.centre) @ units.turn.T, units.turn @ scatters @ units.turn.T
+        shares = np.log(np.maximum(counts / counts.sum(axis=1, keepdims=True), np.finfo(float).tiny))
+        return [self._first(family, *parts) for parts in zip(shares, means, scatters, counts)]
+
+    def _first(self, family: Family, log_weights, means, scatters, counts) -> tuple | str:
+        if not (counts > 0).all():
+            return _WITHOUT_ROWS
         try:
-            if isinstance(target, Posterior):
-                start = target.update(stats)
-                return start.log_weights, (start.means - units.centre) @ units.turn.T, units.factors(start, family)
-            if not (stats.counts > 0).all():
-                raise np.linalg.LinAlgError("a component has lost all its points")
-            covariances = family.m_step(units.turn @ stats.scatters @ units.turn.T, stats.counts)
-            factors = family.whitening(covariances).factors
+            factors = family.whitening(family.m_step(scatters, counts)).factors
         except np.linalg.LinAlgError as error:
             return nowhere(str(error))[0].note
-        if not family.is_shared:
-            factors = np.broadcast_to(factors, (stats.n_components, *factors.shape[1:]))
-        return np.log(stats.counts / stats.total), (stats.means - units.centre) @ units.turn.T, factors
+        if not family.is_shared and len(factors) < len(counts):
+            factors = np.broadcast_to(factors, (len(counts), *factors.shape[1:]))
+        return log_weights, means, factors
+
+    def _begun_below(self, stats: Stats, target: Posterior, units: Units) -> tuple | str:
+        """The same under a prior."""
+        try:
+            start = target.update(stats)
+        except np.linalg.LinAlgError as error:
+            return nowhere(str(error))[0].note
+        return start.log_weights, (start.means - units.centre) @ units.turn.T, units.factors(start, target.family)
 
     def _ascended(self, kinds, places, target: Target, most: int) -> tuple[list[Summit], list]:
         units, z = self.units(target.family)
         prior = units.penalty(target, places[0].shape[1])
         floor = np.zeros(z.shape[1]) if prior else FLAT * np.diag(units.factor) ** 2
         found = ascents(z, self.weights, *places, target.family.letters, penalty=prior, floor=floor,
-                        tolerance=TOLERANCE, most=most)  # fmt: skip
+                        tolerance=TOLERANCE, most=most, workers=1)  # fmt: skip
         # Densities of z, in units of x.
         shift = self.whole.total * float(np.linalg.slogdet(units.turn)[1])
         after = [found.log_weights, found.means, found.factors]

@@ -17,7 +17,7 @@ import numpy as np
 from bayesgmm.data import DataError, check_components
 from bayesgmm.families import Family
 from bayesgmm.fit.begin import Beginning
-from bayesgmm.fit.best import before_the_collapse, certainty
+from bayesgmm.fit.best import CHUNK, before_the_collapse, certainty, certainty_of
 from bayesgmm.fit.degenerate import Degeneracy, diagnose_fit
 from bayesgmm.fit.em import Likelihood, Posterior, Target
 from bayesgmm.fit.hierarchy import Tree
@@ -179,9 +179,13 @@ class Problem:
         """The mixture of a summit, what the rows say under it, and what is wrong with it; under a prior nothing is."""
         rows, weights, whole = self.ground.table.rows, self.ground.weights, self.ground.whole
         mixture = self.ground.mixture(summit, target)
-        height, stats = e_step(rows, mixture, weights, pointwise=False, single=False)
-        wrong = diagnose_fit(mixture, rows, weights, whole=whole) if isinstance(target, Likelihood) else None
-        return Seen(mixture, height, stats, wrong, certainty(rows, mixture, weights))
+        is_small = len(rows) <= CHUNK
+        height, stats, *r = e_step(rows, mixture, weights, pointwise=False, responsibilities=is_small, single=False)
+        wrong, r = None, r[0] if r else None
+        if isinstance(target, Likelihood):
+            wrong = diagnose_fit(mixture, rows, weights, whole=whole, responsibilities=r)
+        sure = certainty(rows, mixture, weights) if r is None else certainty_of(r, weights)
+        return Seen(mixture, height, stats, wrong, sure)
 
     def _lost(self, cell: Cell) -> str:
         """Why a cell has no end at all: what its first climb looked like before it broke off."""

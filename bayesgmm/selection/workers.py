@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from threading import Event
 
-from bayesgmm.fit.progress import track
 from bayesgmm.kernel import threads
+from bayesgmm.progress import track
 
 
 class Stopped(Exception):

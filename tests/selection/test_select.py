@@ -13,6 +13,7 @@ from bayesgmm.data import DataError
 from bayesgmm.fit import DegenerateFit
 from bayesgmm.kernel import set_threads
 from bayesgmm.selection import sweep, words
+from bayesgmm.selection.ground import TOLERANCE
 from bayesgmm.selection.workers import Stopped, over_threads
 
 QUIET = {"seed": 0, "starts": 4, "progress": False}
@@ -73,7 +74,8 @@ def test_a_fit_is_fit_mle_s(found, faithful):
 def test_a_family_is_never_below_one_that_it_contains(found):
     for k in (1, 2, 3):
         for smaller in ("EEE", "VVI"):
-            assert found.fits[k, "VVV"].log_likelihood >= found.fits[k, smaller].log_likelihood - 1e-4
+            # Half of Newton's decrement, at which climbs end, is left.
+            assert found.fits[k, "VVV"].log_likelihood >= found.fits[k, smaller].log_likelihood - 0.5 * TOLERANCE
 
 
 def test_threads_do_not_matter_and_a_seed_fixes_all(found, faithful):

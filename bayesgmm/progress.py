@@ -1,4 +1,4 @@
-"""A progress bar for several starts, shown only where somebody waits."""
+"""A progress bar, shown only where somebody waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def track(items: Iterable, total: int, what: str, show: bool) -> Iterator:
     try:
         for done, item in enumerate(items):
             if bar is None and show and sys.stderr.isatty() and time.monotonic() - began > PATIENCE:
-                bar = _bar()
+                bar = started()
                 task = bar.add_task(what, total=total)
             if bar is not None:
                 bar.update(task, completed=done)
@@ -26,7 +26,8 @@ def track(items: Iterable, total: int, what: str, show: bool) -> Iterator:
             bar.stop()
 
 
-def _bar():
+def started():
+    """A bar on standard error, already shown."""
     from rich.console import Console
     from rich.progress import Progress
 
