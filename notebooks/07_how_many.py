@@ -82,8 +82,9 @@ for ax in axes[:, 0]:
 plt.show()
 
 # %% [markdown]
-# A flat prior on K with static weights favours more clusters, the others fewer, and 82 rows do not overrule either. What
-# all of them give a probability is the honest answer; a single number with no prior beside it is not.
+# Wide priors of K, uniform or this geometric, with static weights favour more clusters, the others fewer, and 82 rows
+# do not overrule either. What all of them give a probability is the honest answer; one number with no prior beside it
+# is not.
 
 # %% [markdown]
 # ## 3. What K₊ cannot tell
@@ -117,5 +118,5 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# **So what?** Say what is to be counted. For a density, BIC or the posterior of K; for groups that need not be Gaussian,
-# ICL or merged components; for predictions, the fewest that LOO cannot tell from the best. And report a range.
+# **So what?** Say what is to be counted. For a density, BIC or the posterior of K; for groups that need not be
+# Gaussian, ICL or merged components; for predictions, the fewest that LOO cannot tell from the best. Report a range.

@@ -128,12 +128,10 @@ def _doubts(found) -> list[str]:
     said += _about_loo(found.loo)
     said += _at_the_end(found)
     if found.missing:
-        said.append(f"It was interrupted, and is incomplete: {listed(found.missing)} {_is(found.missing)} not whole.")
+        left = [_quoted(part) for part in found.missing]
+        said.append(f"It was interrupted, and is incomplete: {listed(left)} {'is' if len(left) == 1 else 'are'} not "
+                    "whole.")  # fmt: skip
     return said
-
-
-def _is(names) -> str:
-    return "is" if len(names) == 1 else "are"
 
 
 def _about_loo(loo) -> list[str]:

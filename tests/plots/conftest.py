@@ -106,3 +106,25 @@ def clusters_of_two():
     """Six components, two and two of which overlap, merged."""
     truth = Mixture(np.full(6, 1 / 6), [[0.0], [1.5], [10.0], [12.0], [20.0], [23.5]], np.ones((6, 1, 1)))
     return merge_components(truth, truth.sample(300, seed=1)[0])
+
+
+def answered(n_processes=2):
+    """Answers whose posteriors are made up; chains of the last process do not agree."""
+    import pandas as pd
+
+    from bayesgmm.draws import n_clusters, partition
+    from bayesgmm.selection.answers import HowMany, table_of
+
+    found = {"selection": swept(2), "draws": {}, "numbers": {}, "partitions": {}, "balls": {}}
+    found["loo"] = pd.DataFrame({"elpd": [-200.0, -150.0, -149.0, -148.0], "se": 9.0, "difference": [-52.0, -2, -1, 0],
+                                 "difference_se": [8.0, 2, 1, 0], "rough": 0, "r_hat": 1.0,
+                                 "as_good": [False, True, True, True]}, index=[1, 2, 3, 4])  # fmt: skip
+    for i, name in enumerate(("mfm", "dp")[:n_processes]):
+        rng = np.random.default_rng(i)
+        k = rng.choice([2, 3, 4, 6], size=(4, 50), p=[0.1, 0.6, 0.2, 0.1])
+        k[0] -= i
+        labels = np.arange(24) % k[..., None]
+        found["numbers"][name] = n_clusters(labels, seed=0)
+        found["partitions"][name] = partition(labels, restarts=2, seed=0, progress=False)
+        found["balls"][name] = found["partitions"][name].credible_ball(0.95)
+    return HowMany(**found, table=table_of(found, 0.95), level=0.95, missing=(), n_obs=24)

@@ -11,7 +11,7 @@ from bayesgmm import plots
 from bayesgmm.draws.mixtures import from_arrays
 from bayesgmm.plots.style import figure_of
 
-from .conftest import clusters_of_two, made_up, swept
+from .conftest import answered, clusters_of_two, made_up, swept
 
 pytestmark = pytest.mark.usefixtures("labels_that_hold")
 picture = pytest.mark.mpl_image_compare(style="default", savefig_kwargs={"dpi": 45, "metadata": {"Software": None}})
@@ -127,6 +127,11 @@ def test_small_axes_of_others():
 @picture
 def test_selection(d):
     return figure_of(plots.plot_selection(swept(d)))
+
+
+@picture
+def test_how_many():
+    return figure_of(plots.plot_how_many(answered()))
 
 
 @picture
