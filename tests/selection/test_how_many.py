@@ -14,7 +14,7 @@ from bayesgmm.selection.answers import HowMany, most_probable, table_of
 from bayesgmm.selection.predicted import _pointwise, loo_by_number
 
 QUICK = {"draws": 100, "tune": 200, "chains": 2, "seed": 1, "progress": False}
-ROOM = sys.modules["bayesgmm.selection.how_many"]  # its name in the room is that of its function
+ROOM = sys.modules["bayesgmm.selection.question"]
 FEW = {"covariance_types": "full", "loo": False}
 
 
