@@ -19,7 +19,7 @@ from bayesgmm.mixture import Mixture
 from bayesgmm.priors import Conjugate
 
 # Numbers in the rows above which a pass is worth all threads.
-MOST_NUMBERS = 5_000_000
+MOST_NUMBERS = 500_000
 # A conditional variance of a component, of that of all rows, below which it has collapsed.
 FLAT = 1e-10
 

@@ -12,10 +12,11 @@ def main(routines=library.KERNEL) -> None:
     called = {other: None for routine in routines for other in routine.calls}
     for stage in (called, routines):
         missing = [routine for routine in stage if not library.is_stored(routine)]
-        if missing:
-            workers = min(threads(), len(missing))
-            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-                list(pool.map(_make, missing))
+        if len(missing) < 2:
+            list(map(_make, missing))
+            continue
+        with ProcessPoolExecutor(min(threads(), len(missing)), mp_context=get_context("spawn")) as pool:
+            list(pool.map(_make, missing))
 
 
 def _make(routine: library.Routine) -> None:

@@ -136,7 +136,7 @@ def uniforms(chain, prior, spec, alias):
 @pytest.mark.parametrize(("process", "kind", "alias"), PAIRS)
 def test_joint_distribution_of_data_and_parameters(process, kind, alias):
     """Data and parameters drawn in turn have the joint distribution, whose parameters are the prior (Geweke 2004)."""
-    options, draws, rng = {"process": process, **JOINTS[process]}, 6000, np.random.default_rng(5)
+    options, draws, rng = {"process": process, **JOINTS[process]}, 9000, np.random.default_rng(5)
     prior = prior_of(kind)
     problem = problem_of(rng.normal(size=(N, 2)), prior, alias, draws=draws, tune=100, **options)
     chain = Chain(problem, np.random.SeedSequence(3))
