@@ -17,7 +17,7 @@ def one_gaussian(x, n_draws):
 
 
 def test_cells_of_a_row_have_the_conditional_mean_and_covariance():
-    n = 20_000
+    n = 4000
     cells = impute(one_gaussian([[1.0, 2.0, 3.0], [3.0, np.nan, np.nan]], n), seed=1)
     assert cells["obs"].values.tolist() == [1, 1] and cells["feature"].values.tolist() == ["x1", "x2"]
     slope = COVARIANCE[1:, 0] / COVARIANCE[0, 0]
@@ -30,7 +30,7 @@ def test_cells_of_a_row_have_the_conditional_mean_and_covariance():
 
 
 def test_a_row_without_any_cell_is_drawn_from_the_mixture():
-    n = 20_000
+    n = 4000
     found = impute(one_gaussian([[np.nan] * 3, [0.0] * 3], n), seed=2).values[0]
     assert (np.abs(found.mean(axis=0) - MEAN) < 4.5 * np.sqrt(np.diag(COVARIANCE) / n)).all()
 
