@@ -87,7 +87,11 @@ def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Pena
     climb, x_step = function(ASCENT), x.strides[0] if x.ndim == 3 else 0
     first = 0 if weights is None else address(weights)
     step = weights.strides[0] if weights is not None and weights.ndim == 2 else 0
-    todo = deque(range(size))
+    at = [address(array) for array in (x, parts, given, theta, ends, heights, histories)]
+    workers = min(workers or threads(), size)
+    # One at a time, so that all threads are busy to the end; or all at once, where there is but one.
+    each = 1 if workers > 1 else size
+    todo = deque(range(0, size, each))
 
     def work():
         while todo:
@@ -95,11 +99,11 @@ def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Pena
                 i = todo.popleft()
             except IndexError:  # another thread took the last one
                 return
-            climb(1, address(x) + i * x_step, x_step, n, address(parts), first + i * step, step, most, address(given),
-                  address(theta) + i * theta.strides[0], theta.strides[0], address(ends) + 16 * i,
-                  address(heights) + 16 * i, address(histories) + i * histories.strides[0])  # fmt: skip
+            climb(each, at[0] + i * x_step, x_step, n, at[1], first + i * step, step, most, at[2],
+                  at[3] + i * theta.strides[0], theta.strides[0], at[4] + 16 * i, at[5] + 16 * i,
+                  at[6] + i * histories.strides[0])  # fmt: skip
 
-    together(work, min(workers or threads(), size))
+    together(work, workers)
     found = np.split(theta, [k, k + k * d], axis=1)
     return Ascents(found[0], found[1].reshape(size, k, d), found[2].reshape(factors.shape), *ends.T, *heights.T,
                    histories)  # fmt: skip
