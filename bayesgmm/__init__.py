@@ -96,6 +96,7 @@ _HOMES = {
     "fit_mle": "fit",
     "highest_density": "draws",
     "how_many": "selection",
+    "identify": "draws",
     "impute": "draws",
     "jackknife": "resampling",
     "load_dataset": "data",
