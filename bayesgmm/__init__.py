@@ -74,6 +74,7 @@ _HOMES = {
     "Partition": "draws",
     "PredictiveCheck": "draws",
     "Selection": "selection",
+    "StickBreaking": "ppl",
     "Wishart": "ppl",
     "adjusted_rand_index": "draws",
     "as_table": "data",

@@ -75,7 +75,7 @@ def identify(draws, n_clusters: int | None = None):
     >>> import bayesgmm as bg
     >>> x = np.random.default_rng(0).normal(size=(90, 1)) + np.repeat([0.0, 9.0], [60, 30])[:, None]
     >>> found = bg.sample_components(x, draws=100, tune=300, seed=1, progress=False)
-    >>> two = bg.identify(found, 2)
+    >>> two = identify(found, 2)
     >>> two.attrs["non_permutation_rate"]
     0.0
     >>> two["posterior"]["weights"].mean(["chain", "draw"]).values.round(1)
