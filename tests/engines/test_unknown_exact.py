@@ -67,7 +67,7 @@ def log_integral(height, at):
 def log_marginals_of_hierarchical(x, prior):
     """log p(x, C₀) of rows of one feature as one cluster, on a grid of log C₀, and the grid. σ² ~ InvGamma(c₀, C₀)."""
     (mean,), (sd,) = prior.mean, np.sqrt(np.diag(prior.mean_covariance))
-    mu, at = np.linspace(mean - 8 * sd, mean + 8 * sd, 2001), np.linspace(-14, 8, 401)
+    mu, at = np.linspace(mean - 8 * sd, mean + 8 * sd, 2001), np.linspace(-14, 8, 201)
     c, rate = prior.shape, np.exp(at)[:, None]
     value = gammaln(c + len(x) / 2) - gammaln(c) - len(x) / 2 * np.log(2 * np.pi) + c * np.log(rate)
     height = value - (c + len(x) / 2) * np.log(rate + 0.5 * ((x[:, None] - mu) ** 2).sum(axis=0))
@@ -285,7 +285,6 @@ def test_partitions_of_a_plane_have_their_posterior(name, alias):
 @pytest.mark.parametrize(("name", "alias", "prior"), [
     ("mfm, static", "full", bg.Independent([0.2, -0.1], [[3.0, 0.5], [0.5, 2.0]], 4.5, [[1.2, 0.2], [0.2, 0.8]])),
     ("mfm, static", "diag", bg.Hierarchical([0.2, -0.1], np.diag([3.0, 2.0]), 1.5, 0.8, np.diag([2.0, 1.0]))),
-    ("dp, fixed", "diag", bg.Hierarchical([0.2, -0.1], np.diag([3.0, 2.0]), 1.5, 0.8, np.diag([2.0, 1.0]))),
 ])  # fmt: skip
 def test_partitions_under_priors_without_a_closed_form_have_their_posterior(name, alias, prior):
     """Means, and C₀, are integrated out by Simpson's rule."""

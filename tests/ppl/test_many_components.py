@@ -156,9 +156,8 @@ def test_errors_of_sticks(x):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("story", [sparse_mixture, stick_breaking_mixture])
-def test_they_keep_the_contract(x, story):
-    check_story(story, x, 2, covariance_type="spherical")
+def test_sticks_keep_the_contract(x):
+    check_story(stick_breaking_mixture, x, 2, covariance_type="spherical")
 
 
 @pytest.mark.slow
@@ -169,7 +168,7 @@ def test_they_keep_the_contract(x, story):
 def test_nuts_agrees_with_the_samplers_of_labels(story, options, process):
     """Densities at a few points. For one cloud of rows, where chains pass from labelling to labelling."""
     x = np.random.default_rng(0).normal(size=(20, 1))
-    ours = bg.sample(story(x, **options), draws=500, tune=500, chains=2, seed=1, progress=False)
+    ours = bg.sample(story(x, **options), draws=300, tune=400, chains=2, seed=1, progress=False)
     if process["process"] == "dp":
         assert ours["posterior"]["truncation_error"].max() < 0.4
         options = {"concentration": options["concentration"]}
