@@ -56,7 +56,7 @@ def measure(quick: bool = False) -> list[Table]:
     for tolerance, seconds, height in zip(TOLERANCES, took[1:], heights[1:], strict=True):
         rows.append({"fit": f"scikit-learn, tol = {tolerance:g}", "CPU, s": seconds, "log-likelihood": height,
                      "ratio": seconds / took[0], "ratio wanted": WANTED})  # fmt: skip
-    note = (f"{len(x)} pixels, D = 5, K = {N_COMPONENTS}, full covariances, one start each: ours from a tree of a sample "
-            "of the pixels, to convergence; scikit-learn from k-means, which its seconds count. CPU seconds of whole "
+    note = (f"{len(x)} pixels, D = 5, K = {N_COMPONENTS}, full covariances, one start each: ours from a tree of a "
+            "sample of them, to convergence; scikit-learn from k-means, which its seconds count. CPU seconds of whole "
             "fits, medians of three that alternate.")  # fmt: skip
     return [Table("A photograph, all pixels", ("fit",), rows, note)]

@@ -21,6 +21,8 @@
 # it is).
 
 # %%
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -95,21 +97,22 @@ def painted(labels, means):
     return np.clip(means[labels, :3], 0, 1).reshape(height, width, 3)
 
 
-def show(pictures, titles, **options):
+def show(pictures, titles):
     """Pictures side by side."""
     figure, axes = plt.subplots(1, len(pictures), figsize=(4.6 * len(pictures), 3.4), layout="constrained")
     for ax, picture, title in zip(axes, pictures, titles, strict=True):
-        shown = ax.imshow(picture, **options)
+        ax.imshow(picture)
         ax.set_title(title, fontsize=10)
         ax.set_axis_off()
-    return figure, axes, shown
+    return figure
 
 
-show([photograph, painted(labels, fit.mixture.means)], ["photograph", f"{n_components} components, in their mean colour"]);
+titles = "photograph", f"{n_components} components, in their mean colour"
+figure = show([photograph, painted(labels, fit.mixture.means)], titles)
 
 # %% [markdown]
-# The last climb took a second or so for 273 280 pixels: most of them are so clearly of one component that the others need not be
-# looked at, which changes no digit. `python -m benchmarks images` measures it beside scikit-learn.
+# The last climb took a second or so for 273 280 pixels: most of them are so clearly of one component that the others
+# need not be looked at, which changes no digit. `python -m benchmarks images` measures it beside scikit-learn.
 #
 # ## 3. How sure are we?
 #
@@ -119,7 +122,8 @@ show([photograph, painted(labels, fit.mixture.means)], ["photograph", f"{n_compo
 # %%
 density = fit.mixture.log_prob(pixels).reshape(height, width)
 centred = density - density.mean()
-{apart: round(float((centred[:, apart:] * centred[:, :-apart]).mean() / centred.var()), 2) for apart in (1, 5, 11, 22, 44)}
+pd.Series({apart: (centred[:, apart:] * centred[:, :-apart]).mean() / centred.var() for apart in (1, 5, 11, 22, 44)},
+          name="correlation").round(2).rename_axis("columns apart")  # fmt: skip
 
 # %% [markdown]
 # Far. A posterior has to be told how much evidence there is, and for pixels no number is right. We draw it from every
@@ -132,8 +136,6 @@ draws = bg.sample(finite_mixture(sample, n_components), engine="gibbs", draws=15
 print(len(sample), "pixels.", bg.diagnose(draws))
 
 # %%
-import warnings
-
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # two components overlap, where normal intervals are not to be trusted
     wide, narrow = (bg.standard_errors(*one).means for one in ((small, sample), (fit, pixels)))
@@ -172,12 +174,12 @@ label = best.reshape(height, width)
 edge = np.zeros_like(label, dtype=bool)
 edge[:, 1:] |= label[:, 1:] != label[:, :-1]
 edge[1:] |= label[1:] != label[:-1]
+highest = known["probability"].values.max(axis=1).reshape(label.shape)
 pd.DataFrame(
     {
         "pixels": [edge.sum(), (~edge).sum()],
         "entropy, mean": [entropy[edge].mean(), entropy[~edge].mean()],
-        "less than 90 % sure": [known["probability"].values.max(axis=1).reshape(label.shape)[where].__lt__(0.9).mean()
-                                for where in (edge, ~edge)],
+        "less than 90 % sure": [(highest[where] < 0.9).mean() for where in (edge, ~edge)],
         "interval, mean width": [interval[edge].mean(), interval[~edge].mean()],
     },
     index=["edge", "elsewhere"],
@@ -193,8 +195,8 @@ sums = totals[side:, side:] - totals[:-side, side:] - totals[side:, :-side] + to
 top, left = np.unravel_index(sums.argmax(), sums.shape)
 window = np.s_[top : top + side, left : left + side]
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.5), layout="constrained")
-for ax, picture, title in zip(axes, (photograph, painted(best, means), entropy),
-                              ("photograph", "most probable component", "entropy of the label"), strict=True):  # fmt: skip
+titles = "photograph", "most probable component", "entropy of the label"
+for ax, picture, title in zip(axes, (photograph, painted(best, means), entropy), titles, strict=True):
     ax.imshow(picture[window], cmap="magma", vmin=0, vmax=0.7)
     ax.set_title(title, fontsize=10)
     ax.set_axis_off()
@@ -204,7 +206,7 @@ for ax, picture, title in zip(axes, (photograph, painted(best, means), entropy),
 
 # %%
 print(f"adjusted Rand index of the two segmentations: {bg.adjusted_rand_index(labels, best):.3f}")
-sure = known["probability"].values.max(axis=1) > 0.99
+sure = highest.ravel() > 0.99
 print(f"among the {sure.mean():.0%} of pixels of which the posterior is 99 % sure: "
       f"{bg.adjusted_rand_index(labels[sure], best[sure]):.3f}")  # fmt: skip
 
