@@ -147,8 +147,8 @@ class ClassifierDraws:
     __repr__ = __str__
 
 
-def sample_classifier(classifier: Classifier, x, labels, *, prior="conjugate", engine="auto", draws=500, tune=500,
-                      chains=4, seed=None, progress=True) -> ClassifierDraws:  # fmt: skip
+def sample_classifier(classifier: Classifier, x, labels, *, prior="conjugate", row_weight=1.0, engine="auto",
+                      draws=500, tune=500, chains=4, seed=None, progress=True) -> ClassifierDraws:  # fmt: skip
     """Draw the mixture of each class from its posterior.
 
     Each class tells the story `bayesgmm.models.finite_mixture` of its own rows, with as many components of the same
@@ -164,6 +164,10 @@ def sample_classifier(classifier: Classifier, x, labels, *, prior="conjugate", e
         Their classes.
     prior : str or Prior
         As in `bayesgmm.models.finite_mixture`; scaled by the rows of each class.
+    row_weight : float
+        What a training row counts for, above 0 and at most 1. The rows of a group that resemble each other say less
+        about a class than as many independent ones, and a posterior that counts them all is too narrow: the
+        classifier's exponent, or groups over rows, are two answers. Other weights than 1 need NUTS or Laplace.
     engine, draws, tune, chains : str, int, int, int
         As in `bayesgmm.sample`.
     seed : int, optional
@@ -197,12 +201,17 @@ def sample_classifier(classifier: Classifier, x, labels, *, prior="conjugate", e
     from bayesgmm.engines import sample
     from bayesgmm.models import finite_mixture
 
+    if not 0 < row_weight <= 1:
+        raise DataError(f"row_weight must be above 0 and at most 1, not {row_weight!r}")
     known = _known(classifier, x, labels)
     shapes = [_shape(classifier, name) for name in classifier.classes]
     seeds = np.random.SeedSequence(seed).generate_state(len(shapes))
     trees = {}
     for code, (name, (k, kind)) in enumerate(zip(classifier.classes, shapes)):
-        model = finite_mixture(known.of_class(code), k, prior=prior, covariance_type=kind, missing=classifier.missing)
+        rows = known.of_class(code)
+        weights = None if row_weight == 1 else np.full(rows.n_obs, row_weight)
+        model = finite_mixture(rows, k, prior=prior, covariance_type=kind, case_weights=weights,
+                               missing=classifier.missing)  # fmt: skip
         trees[name] = sample(model, engine=engine, draws=draws, tune=tune, chains=chains, seed=int(seeds[code]),
                              progress=progress)  # fmt: skip
         if "incomplete" in trees[name].attrs:

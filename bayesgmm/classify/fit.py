@@ -197,7 +197,7 @@ def _alone(sweep: Gaussians, choice) -> Callable:
 
     def fitted(known: Labelled, tick: Callable, keep=None) -> Found:
         found = one.fitted(known, tick, keep)
-        return Found({OWN: mixtures for mixtures in found.mixtures.values()}, found.note)
+        return Found(dict(zip([OWN], found.mixtures.values())), found.note)
 
     return fitted
 

@@ -69,7 +69,7 @@ class Grouped:
             n = wrong[0]
             raise DataError(
                 f"{what} has both {names[first[self.at[n]]]!r} and {names[codes[n]]!r} in group "
-                f"{self.index[self.at[n]]!r} (row {n + 1}): all rows of a group need one label"
+                f"{self.index.tolist()[self.at[n]]!r} (row {n + 1}): all rows of a group need one label"
             )
         return first
 
