@@ -174,9 +174,8 @@ def log_likelihoods(rows: Grouped, mixtures) -> np.ndarray:
 
 def log_posterior(sums: np.ndarray, class_prior: np.ndarray, exponent) -> np.ndarray:
     """log P(c | group) (…, C) from Σ_t log p(x_t | c)."""
-    from scipy.special import log_softmax
-
-    return log_softmax(np.log(class_prior) + exponent * sums, axis=-1)
+    joint = np.log(class_prior) + exponent * sums
+    return joint - np.logaddexp.reduce(joint, axis=-1, keepdims=True)
 
 
 def assessed(log_proba: pd.DataFrame, known: Labelled, ci_prob: float = 0.95) -> Assessment:

@@ -122,9 +122,8 @@ class ClassifierDraws:
 
     def _predictive(self, sums: np.ndarray) -> np.ndarray:
         """log P(c | group) (G, C), the likelihoods averaged over draws."""
-        from scipy.special import logsumexp
-
-        return log_posterior(logsumexp(self.classifier.exponent * sums, axis=0), self.classifier.class_prior, 1.0)
+        total = np.logaddexp.reduce(self.classifier.exponent * sums, axis=0)
+        return log_posterior(total, self.classifier.class_prior, 1.0)
 
     def _blocks(self, rows: Grouped) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Some groups at a time, and Σ_t log p(x_t | θ_c) (M, G, C) of them."""

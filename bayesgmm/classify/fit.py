@@ -106,6 +106,7 @@ def fit_classifier(x, labels, *, n_components=_NUMBERS, covariance_types="all", 
     """
     _check(model=(model, MODELS), criterion=(criterion, ("bic", "cv")))
     known = Labelled.of(x, labels, groups, missing=missing)
+    known.check()
     seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
     options = {"prior": prior, "starts": starts, "missing": missing, "seed": seed}
     sweep = _sweep(known, model, n_components, covariance_types, criterion, options)

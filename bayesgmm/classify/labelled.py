@@ -111,6 +111,11 @@ class Labelled:
         some = Table(np.ascontiguousarray(table.values[chosen]), table.features)
         return as_table(some, name=name, fitting=True, missing="marginalise")
 
+    def check(self) -> None:
+        """A sentence where a class cannot be fitted, before anything is."""
+        for code in range(len(self.classes)):
+            self.of_class(code)
+
     @property
     def numbers(self) -> np.ndarray:
         """Groups of each class."""
