@@ -7,10 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from .style import ALERT, INK, PALE, PALETTE, WASH, legend, look, new_axes
+from .style import ALERT, INK, PALE, PALETTE, WASH, inches, legend, look, new_axes
 
 _MARKERS = "os^Dv"
+# On the scale of log odds: the nearest to 0 and 1 that is drawn, the width of a tick's label, and what has a tick.
+_EDGE = 1e-4
+_INCHES = 0.5
+_TICKS = (1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1 - 1e-4)
 _RIGHT, _WRONG = (LinearSegmentedColormap.from_list(name, ["white", colour]) for name, colour in
                   (("right", PALETTE[0]), ("wrong", ALERT)))  # fmt: skip
 # The darkest tone, as a share of the colour, under which black digits can be read, and the least share told apart.
@@ -18,7 +23,7 @@ _DARKEST, _LEAST = 0.7, 1e-3
 
 
 @look()
-def plot_reliability(found, *, ax=None):
+def plot_reliability(found, *, scale="linear", ax=None):
     """Draw how often what was given a probability came true.
 
     A dot is a bin: its mean probability, and the share of it that came true, with an interval. On the diagonal
@@ -28,12 +33,20 @@ def plot_reliability(found, *, ax=None):
     ----------
     found : Reliability or mapping
         As `bayesgmm.reliability` gives it; several by name, to be compared.
+    scale : {"linear", "logit"}
+        "logit" sets 0.9, 0.99 and 0.999 as far apart as their odds are, for probabilities near 0 and 1. What is nearer
+        than 0.0001 is drawn there, at the edge.
     ax : Axes, optional
         Where to draw; a new figure without.
 
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    ValueError
+        If there is no such scale.
 
     Examples
     --------
@@ -45,36 +58,62 @@ def plot_reliability(found, *, ax=None):
     ('probability of the class taken', 'share that came true')
     >>> plt.close(ax.figure)
     """
+    if scale not in ("linear", "logit"):
+        raise ValueError(f"scale must be 'linear' or 'logit', not {scale!r}")
     several = isinstance(found, Mapping)
     some, own = dict(found) if several else {"": found}, ax is None
     ax = new_axes((4.4, 4.2 + 0.3 * several))[0, 0] if own else ax
-    first = next(iter(some.values()))
-    low = min(_lowest(one) for one in some.values())
-    ax.plot([0, 1], [0, 1], color=PALE, lw=0.8, zorder=1)
+    edge = _EDGE if scale == "logit" else 0.0
     handles = []
     for i, (name, one) in enumerate(some.items()):
         colour, marker = PALETTE[i % len(PALETTE)], _MARKERS[i % len(_MARKERS)]
-        _bins(ax, one.table, colour, marker)
+        _bins(ax, one.table, colour, marker, edge)
         handles.append(Line2D([], [], color=colour, marker=marker, ms=5, lw=1.0, label=name))
+    first = next(iter(some.values()))
     what = {"top": "probability of the class taken", "every": "probability of a class"}[first.kind]
-    pad = 0.02 * (1 - low)
-    ax.set(xlabel=what, ylabel="share that came true", xlim=(low - pad, 1 + pad),
-           ylim=(low - pad, 1 + pad))  # fmt: skip
+    ax.set(xlabel=what, ylabel="share that came true")
+    _frame(ax, min(_lowest(one) for one in some.values()), scale)
     if several:
         legend(ax, handles, own=own)
     return ax
 
 
-def _bins(ax, table, colour: str, marker: str) -> None:
+def _bins(ax, table, colour: str, marker: str, edge: float) -> None:
     """Dots with intervals, joined by a line."""
-    down, up = table["observed"] - table["lower"], table["upper"] - table["observed"]
-    bars = np.clip(np.array([down, up]), 0.0, None)
-    ax.errorbar(table["predicted"], table["observed"], yerr=bars, color=colour, marker=marker, ms=5, lw=1.0,
-                mec="white", mew=0.6, elinewidth=0.9, zorder=3)  # fmt: skip
+    columns = (table[name] for name in ("predicted", "observed", "lower", "upper"))
+    said, came, lower, upper = (column.clip(edge, 1 - edge) for column in columns)
+    bars = np.clip(np.array([came - lower, upper - came]), 0.0, None)
+    ax.errorbar(said, came, yerr=bars, color=colour, marker=marker, ms=5, lw=1.0, mec="white", mew=0.6, elinewidth=0.9,
+                zorder=3)  # fmt: skip
+
+
+def _frame(ax, low: float, scale: str) -> None:
+    """The diagonal, and the same limits and ticks on both axes."""
+    if scale == "linear":
+        pad = 0.02 * (1 - low)
+        limits, diagonal = (low - pad, 1 + pad), [0.0, 1.0]
+    else:
+        ax.set(xscale="logit", yscale="logit")
+        low = max(low, _EDGE)
+        limits, diagonal = (low / 1.5, 1 - _EDGE / 1.5), [_EDGE, 1 - _EDGE]
+        ticks = next((some for n in (1, 2, 4) if _INCHES * len(some := _TICKS[::n]) < _span(ax, low)), _TICKS[::4])
+        ticks = [t for t in ticks if t >= low]
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(FixedLocator(ticks))
+            axis.set_major_formatter(FuncFormatter(lambda t, _: f"{t:g}"))
+            axis.set_minor_locator(NullLocator())
+    ax.plot(diagonal, diagonal, color=PALE, lw=0.8, zorder=1)
+    ax.set(xlim=limits, ylim=limits)
+
+
+def _span(ax, low: float) -> float:
+    """The width, in inches, that the whole scale would have where it begins at a lowest probability."""
+    part = (np.log(1 / _EDGE) - np.log(low / (1 - low))) / (2 * np.log(1 / _EDGE))
+    return inches(ax)[0] / part
 
 
 def _lowest(one) -> float:
-    """Where the axes begin: at 0, or a tenth below what there is of the class taken."""
+    """Where the axes begin: at 0, or below what there is of the class taken."""
     if one.kind == "every":
         return 0.0
     return max(0.0, 0.1 * np.floor(10 * min(one.table["lower"].min(), one.table["predicted"].min()) - 0.2))
