@@ -140,9 +140,8 @@ plt.show()
 
 # %% [markdown]
 # The same speakers are taken; what changes is how sure that is said to be. On the left 0.9, 0.99 and 0.999 are set
-# apart: where the sums say 0.999 and more (the highest are drawn at the edge), most mistakes are. With β the lowest bin,
-# where most mistakes are now, is on the diagonal; one mistake is still all but certain. So few of them tell
-# no more than that.
+# apart: the sums say 0.999 and more (the highest are drawn at the edge) of nearly all mistakes. With β most of them are
+# in the lowest bin, which is on the diagonal, and one is still all but certain. So few mistakes tell no more than that.
 
 # %% [markdown]
 # ## 4. Uncertainty of the mixtures themselves
