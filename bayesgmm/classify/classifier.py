@@ -19,6 +19,8 @@ from bayesgmm.mixture import Mixture
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bayesgmm.fit import Fit
+
 MODELS = {"mixtures": "a mixture a class", "gaussians": "a Gaussian a class, all of one family"}
 
 
@@ -37,6 +39,8 @@ class Classifier:
         Class → `Mixture`.
     class_prior : ndarray (C,)
         P(c).
+    fits : mapping
+        Class → `Fit`, of "mixtures"; empty for "gaussians", whose classes are fitted together.
     exponent : float
         β.
     model : {"mixtures", "gaussians"}
@@ -56,6 +60,7 @@ class Classifier:
     classes: tuple
     mixtures: Mapping[object, Mixture]
     class_prior: np.ndarray
+    fits: Mapping[object, Fit]
     exponent: float
     model: str
     criterion: str

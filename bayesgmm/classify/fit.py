@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from bayesgmm.classify.assessment import Assessment
-from bayesgmm.classify.classifier import MODELS, Classifier, assessed, log_likelihoods, log_posterior, proper_exponent
+from bayesgmm.classify.classifier import MODELS, Classifier, log_likelihoods, log_posterior, proper_exponent
 from bayesgmm.classify.held_out import folds_of, scored
 from bayesgmm.classify.labelled import Labelled
-from bayesgmm.classify.sweep import OWN, Found, Gaussians, Mixtures
+from bayesgmm.classify.sweep import OWN, Found, Gaussians, Mixtures, mixtures_of
 from bayesgmm.data import DataError
 from bayesgmm.families import FAMILIES, UNIVARIATE, family, univariate
 from bayesgmm.selection.select import numbers_of
 from bayesgmm.selection.workers import ticking
 
-_NUMBERS = range(1, 6)
+_NUMBERS, _CI_PROB = range(1, 6), 0.95
 
 
 def fit_classifier(x, labels, *, n_components=_NUMBERS, covariance_types="all", model="mixtures", criterion="bic",
@@ -123,12 +123,14 @@ def fit_classifier(x, labels, *, n_components=_NUMBERS, covariance_types="all", 
         choice = [(int(best["n_components"]), str(best["covariance_type"]))] * len(known.classes)
         again = sweep.only(choice).own if model == "mixtures" else _alone(sweep, choice)
         found = _only(again(known, _no_tick))
-    return Classifier(known.classes, dict(zip(known.classes, found)), p, model=model, criterion=criterion,
-                      chosen=_chosen(known, choice, p), tried=tried, missing=missing, **parts)  # fmt: skip
+    fits = dict(zip(known.classes, found)) if model == "mixtures" else {}
+    return Classifier(known.classes, dict(zip(known.classes, mixtures_of(found))), p, fits=fits, model=model,
+                      criterion=criterion, chosen=_chosen(known, choice, p), tried=tried, missing=missing,
+                      **parts)  # fmt: skip
 
 
 def _by_bic(known: Labelled, sweep, progress: bool):
-    """Mixtures, (K, family) of each class, and the table of all."""
+    """Fits or mixtures, (K, family) of each class, and the table of all."""
     import pandas as pd
 
     n = len(known.classes)
@@ -137,13 +139,13 @@ def _by_bic(known: Labelled, sweep, progress: bool):
             found = sweep.fitted(known, tick)
         tried = sweep.criteria(known, found)
         key = 1, str(tried["covariance_type"].iloc[0])
-        return found.mixtures[key], [key] * n, tried
+        return found.each[key], [key] * n, tried
     with ticking(n, "classes", progress) as tick:
         each = sweep.selections(known, tick)
     best = [s.ranking.iloc[0] for s in each]
     choice = [(int(row["n_components"]), str(row["covariance_type"])) for row in best]
     tried = pd.concat({name: s.ranking for name, s in zip(known.classes, each)}, names=["class", "rank"])
-    return [s.best.mixture for s in each], choice, tried
+    return [s.best for s in each], choice, tried
 
 
 def _cross_validated(known: Labelled, fitted: Callable, folds, seed: int, class_prior, exponent, progress: bool):
@@ -153,7 +155,7 @@ def _cross_validated(known: Labelled, fitted: Callable, folds, seed: int, class_
     tried = scored(held, known, class_prior, exponent, seen)
     best = tried.iloc[0]
     key, beta = (int(best["n_components"]), str(best["covariance_type"])), float(best["exponent"])
-    judged = _judged(known, log_posterior(held[key], class_prior, beta), seen)
+    judged = _judged(known, log_posterior(held[key][seen], class_prior, beta), seen)
     return {"exponent": beta, "held_out": judged, "incomplete": not seen.all()}, tried
 
 
@@ -165,7 +167,7 @@ def _held_out(known: Labelled, fitted: Callable, fold: np.ndarray, progress: boo
             for f in range(n):
                 found = fitted(known, tick, fold != f)
                 rows = known.rows.take(fold == f)
-                sums = {key: log_likelihoods(rows, mixtures) for key, mixtures in found.mixtures.items()}
+                sums = {key: log_likelihoods(rows, mixtures_of(some)) for key, some in found.each.items()}
                 each.append((fold == f, sums, found.note))
                 seen |= fold == f
     except KeyboardInterrupt:
@@ -185,11 +187,12 @@ def _held_out(known: Labelled, fitted: Callable, fold: np.ndarray, progress: boo
 
 
 def _judged(known: Labelled, log_proba: np.ndarray, seen: np.ndarray) -> Assessment:
+    """What was said of the groups that were seen, beside their classes."""
     import pandas as pd
 
-    frame = pd.DataFrame(log_proba, known.rows.index, pd.Index(known.classes, name="class"))
-    found = assessed(frame, known)
-    return Assessment(frame[seen], found.labels[seen], found.ci_prob)
+    names, index = pd.Index(known.classes, name="class"), known.rows.index[seen]
+    labels = pd.Series([known.classes[c] for c in known.of_group[seen]], index, name="label")
+    return Assessment(pd.DataFrame(log_proba, index, names), labels, _CI_PROB)
 
 
 def _alone(sweep: Gaussians, choice) -> Callable:
@@ -198,15 +201,15 @@ def _alone(sweep: Gaussians, choice) -> Callable:
 
     def fitted(known: Labelled, tick: Callable, keep=None) -> Found:
         found = one.fitted(known, tick, keep)
-        return Found(dict(zip([OWN], found.mixtures.values())), found.note)
+        return Found(dict(zip([OWN], found.each.values())), found.note)
 
     return fitted
 
 
 def _only(found: Found):
-    if not found.mixtures:
+    if not found.each:
         raise DataError(f"the chosen candidate could not be fitted to all rows: {found.note}")
-    return next(iter(found.mixtures.values()))
+    return next(iter(found.each.values()))
 
 
 def _no_tick() -> None:

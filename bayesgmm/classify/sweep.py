@@ -17,6 +17,7 @@ from bayesgmm.data import DataError
 from bayesgmm.families import Family
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.moments import moments
+from bayesgmm.fit.result import Fit
 from bayesgmm.kernel import Stats, e_step
 from bayesgmm.mixture import Mixture
 from bayesgmm.selection import Selection, select
@@ -29,10 +30,15 @@ OWN = (0, "")
 
 
 class Found(NamedTuple):
-    """Candidate → mixtures of the classes; and a note on the first that is none."""
+    """Candidate → mixtures of the classes, or their fits; and a note on the first that is none."""
 
-    mixtures: dict[tuple[int, str], list[Mixture]]
+    each: dict[tuple[int, str], list[Mixture] | list[Fit]]
     note: str
+
+
+def mixtures_of(some: list[Mixture] | list[Fit]) -> list[Mixture]:
+    """The mixtures themselves."""
+    return [one.mixture if isinstance(one, Fit) else one for one in some]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +79,11 @@ class Mixtures:
         each = self.selections(known, tick, keep)
         sound = [[(row.n_components, row.covariance_type) for row in s.ranking.itertuples()] for s in each]
         shared = [key for key in sound[0] if all(key in keys for keys in sound)]
-        return Found({key: [s.fits[key].mixture for s in each] for key in shared}, _first_note(known, each))
+        return Found({key: [s.fits[key] for s in each] for key in shared}, _first_note(known, each))
 
     def own(self, known: Labelled, tick: Callable, keep=None) -> Found:
         """The best of each class as one candidate."""
-        return Found({OWN: [s.best.mixture for s in self.selections(known, tick, keep)]}, "")
+        return Found({OWN: [s.best for s in self.selections(known, tick, keep)]}, "")
 
     def only(self, choice: list[tuple[int, str]]) -> Mixtures:
         """The same with one candidate a class."""
@@ -122,8 +128,8 @@ class Gaussians:
 
         n, d, n_classes = known.rows.table.n_obs, known.rows.table.n_features, len(known.classes)
         rows = []
-        for kind in (kind for kind in self.families if (1, kind.code) in found.mixtures):
-            each = enumerate(found.mixtures[1, kind.code])
+        for kind in (kind for kind in self.families if (1, kind.code) in found.each):
+            each = enumerate(found.each[1, kind.code])
             height = sum(e_step(known.of_class(code).values, m, pointwise=False)[0] for code, m in each)
             p = n_classes * d + kind.n_parameters(n_classes, d)
             rows.append({"n_components": 1, "covariance_type": kind.code, "log_likelihood": height, "n_parameters": p,

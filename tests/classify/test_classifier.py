@@ -181,6 +181,14 @@ def test_unseen_labels_and_other_features_are_said(data, chosen):
         chosen.predict(x[:2], [1])
 
 
+def test_fits_of_the_classes_are_kept(data, chosen):
+    x, labels, _ = data
+    for name in chosen.classes:
+        fit = chosen.fits[name]
+        assert fit.mixture is chosen.mixtures[name] and fit.n_obs == (labels == name).sum()
+        assert (bg.standard_errors(fit, x[labels == name]).means > 0).all()
+
+
 def test_it_says_what_it_is(chosen):
     text = str(chosen)
     assert text.startswith("A classifier of 3 classes, a mixture a class, chosen by cross-validation")

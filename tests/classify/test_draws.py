@@ -146,3 +146,21 @@ def test_what_cannot_be_drawn_is_said(fitted, asked, message):
     take = asked.pop("take", slice(None))
     with pytest.raises(ValueError, match=message):
         bg.sample_classifier(fit, x[take], labels[take], progress=False, **asked)
+
+
+def test_draws_of_some_classes_alone_are_nothing(monkeypatch):
+    from bayesgmm import engines
+
+    x, labels, _ = sequences()
+    fit, calls = bg.fit_classifier(x, labels, **ONE), []
+
+    def stopped(*arguments, **options):
+        calls.append(1)
+        tree = from_arrays(np.ones((1, 2, 1)), np.zeros((1, 2, 1, 2)), np.tile(np.eye(2), (1, 2, 1, 1, 1)))
+        tree.attrs |= {"incomplete": 1} if len(calls) == 2 else {}
+        return tree
+
+    monkeypatch.setattr(engines, "sample", stopped)
+    with pytest.raises(KeyboardInterrupt, match="only 1 of 3 classes were finished: nothing is kept"):
+        bg.sample_classifier(fit, x, labels, progress=False)
+    assert len(calls) == 2
