@@ -200,4 +200,3 @@ def proper_exponent(exponent) -> float:
     if not 0 < found < np.inf:
         raise DataError(f"exponent must be a number above 0, or 'cv' where a classifier is fitted, not {exponent!r}")
     return found
-
