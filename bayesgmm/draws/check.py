@@ -215,10 +215,9 @@ def _complete(rows: np.ndarray, few: MixtureDraws, rng) -> np.ndarray:
 
 def _log_predictive(x: np.ndarray, mixtures: MixtureDraws) -> np.ndarray:
     """log of the average of p(x | draw) over draws, (R, n) of rows (R, n, D)."""
-    from scipy.special import logsumexp
-
     rows = x.reshape(-1, x.shape[2])
-    parts = [logsumexp(mixtures.log_prob(rows[i : i + _AT_ONCE]), axis=0) for i in range(0, len(rows), _AT_ONCE)]
+    some = (rows[i : i + _AT_ONCE] for i in range(0, len(rows), _AT_ONCE))
+    parts = [np.logaddexp.reduce(mixtures.log_prob(few), axis=0) for few in some]
     return np.concatenate(parts).reshape(x.shape[:2]) - np.log(len(mixtures))
 
 

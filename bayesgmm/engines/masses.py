@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
 from bayesgmm.draws.groups import agreeing
 from bayesgmm.draws.invariants import quantities
@@ -58,7 +58,7 @@ def shares(masses: list[Mass]) -> tuple[np.ndarray, np.ndarray] | None:
     logs, errors = np.array(masses).T
     if not (np.isfinite(logs).all() and (errors < _KNOWN).all()):
         return None
-    found = np.exp(logs - logsumexp(logs))
+    found = np.exp(logs - np.logaddexp.reduce(logs))
     # d share_g = share_g (d log m_g − Σ_h share_h d log m_h)
     slopes = np.diag(found) - np.outer(found, found)
     return found, np.sqrt((slopes**2) @ errors**2)
