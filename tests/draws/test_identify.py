@@ -170,7 +170,7 @@ def test_groups_are_the_best_there_are(seed):
 @pytest.fixture(scope="module")
 def apart():
     x, _ = truth(n_components=2).sample(120, seed=4)
-    return x, bg.sample_components(x, draws=1500, tune=8000, thin=2, seed=1, progress=False, **FLAT)
+    return x, bg.sample_components(x, draws=1500, tune=1000, thin=2, seed=1, progress=False, **FLAT)
 
 
 def test_far_groups_agree_with_the_posterior_of_a_known_number(apart):

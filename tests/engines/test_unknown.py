@@ -250,6 +250,18 @@ def test_more_clusters_than_there_was_room_for():
     assert all(len(np.unique(one)) == k for one, k in zip(labels.reshape(-1, 300), found["n_clusters"].values.ravel()))
 
 
+@pytest.mark.parametrize("process", ["mfm", "dp"])
+def test_chains_that_begin_with_one_cluster_find_two(process):
+    """Two groups eight standard deviations apart: single labels would not get there in thousands of sweeps."""
+    group = np.repeat([[0.0, 0.0], [8.0, -4.0]], 60, axis=0)
+    x = np.random.default_rng(4).normal(size=(120, 2)) + group
+    found = bg.sample_components(x, process=process, draws=200, tune=300, thin=2, chains=8, keep="allocations", seed=1,
+                                 concentration=0.5, progress=False)["posterior"]  # fmt: skip
+    assert (found["n_clusters"] > 1).all()
+    labels = found["allocations"].values
+    assert (labels[..., :60, None] != labels[..., None, 60:]).mean() > 0.999
+
+
 def test_an_interrupt_keeps_the_draws_so_far(faithful, monkeypatch):
     waits = iter(range(5))
 
