@@ -136,7 +136,7 @@ grown = {}
 for (kind, x), n, process in itertools.product(data.items(), (50, 200, 800), ("mfm", "dp")):
     k = bg.sample_components(x[:n, None], process=process, **how)["posterior"]["n_clusters"]
     grown[kind, process, n] = {"mean K₊": float(k.mean()), "P(K₊ = 2)": float((k == 2).mean())}
-grown = pd.DataFrame(grown).T.rename_axis(["groups", "process", "N"])
+grown = pd.DataFrame(grown).T.rename_axis(["groups", "process", "N"]).sort_index()
 grown.unstack("N").round(2)
 
 # %%
@@ -147,6 +147,7 @@ for ax, kind in zip(axes, data):
         ax.plot(some.index, some, "o-", color=color, label=process)
     ax.axhline(2, color="0.6", lw=0.8, ls=":")
     ax.set(title=f"two {kind} groups", xscale="log", xlabel="rows", xticks=[50, 200, 800], xticklabels=[50, 200, 800])
+    ax.minorticks_off()
 axes[0].set_ylabel("posterior mean of K₊")
 axes[0].legend(frameon=False)
 plt.show()
