@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesgmm.families import ROTATION, FactorModel
-from bayesgmm.fit.census import told
 from bayesgmm.fit.result import Fit
 from bayesgmm.mixture import Mixture
 
 #: A feature of which hardly anything is left to the noise is a Heywood case; R's factanal() ends there.
 HEYWOOD = 0.005
+#: What became of a start that was not worth going on with.
+LEFT = "left on the way"
 # How near the bound counts as there, and how many loadings and Heywood cases are named.
 _AT_BOUND, _NAMED = 1.5, 3
 
@@ -84,7 +85,7 @@ class FactorFit(Fit):
             f"(D = {d}, {self.model.code}), N = {self.n_obs:g}",
             f"  log-likelihood {self.log_likelihood:.4f}, {self.n_parameters} parameters, BIC {self.bic:.2f}",
             f"  {'converged' if self.converged else 'NOT converged'} in {self.n_iter} steps; "
-            f"{told(self.census, self.mixture, len(self.starts))}",
+            f"{self._told()}",
             f"  {self.model.code} is {self.model.description}",
         ]
         if self.model.units == ROTATION:
@@ -92,6 +93,16 @@ class FactorFit(Fit):
         lines += [f"  {sentence}" for sentence in self._doubts()]
         lines.append("  component  weight  explained  largest loadings of the first factor")
         return "\n".join([*lines, *map(self._line, range(self.n_components))])
+
+    def _told(self) -> str:
+        """How many of the starts came here, and what became of the others."""
+        here = next((m for m in self.census if m.mixture is self.mixture), self.census[0])
+        failed = sum(bool(start.note) and start.note != LEFT for start in self.starts)
+        others = len(self.starts) - here.n_starts - failed
+        parts = [f"{here.n_starts} of {len(self.starts)} starts reached this mode"]
+        parts += [f"{others} ended or were left below it"] if others else []
+        parts += [f"{failed} collapsed"] if failed else []
+        return ", ".join(parts)
 
     def _doubts(self) -> list[str]:
         cases = self.heywood

@@ -9,7 +9,7 @@ import numpy as np
 from bayesgmm.families import FactorModel, Full
 from bayesgmm.fit.begin import shrunk
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.starts import SAMPLE, starts_for
+from bayesgmm.fit.starts import SAMPLE, _lloyd, kmeans_plus_plus, starts_for
 from bayesgmm.fit.wanted import MOVES, Wanted
 from bayesgmm.kernel import LowRank, e_step
 from bayesgmm.mixture import Mixture
@@ -43,10 +43,21 @@ def factor_starts(x, n_components: int, n_factors: int, model: FactorModel, aske
         elif one.own is not None:
             yield one.name, principal_start(rows, one.own[chosen] * some[:, None], n_factors, model, units, rng)
         else:
-            named = one._replace(name="kmeans++") if one.name == MOVES else one
-            for begin in starts_for(y, n_components, (named,), rng, some):
-                r = _responsibilities(y, begin.stats) * some[:, None]
-                yield begin.kind, principal_start(rows, r, n_factors, model, units, rng)
+            for kind, r in _groups(y, n_components, one, rng, some):
+                yield kind, principal_start(rows, r * some[:, None], n_factors, model, units, rng)
+
+
+def _groups(y, n_components, one: Wanted, rng, weights) -> Iterator[tuple[str, np.ndarray]]:
+    """Responsibilities (N, K): by k-means++ on the rows as they are, or, sphered, as for `fit_mle`.
+
+    Sphering would make as much of the axes that hold hardly more than noise as of the first.
+    """
+    if one.name in ("kmeans++", MOVES):
+        for _ in range(one.count):
+            yield "kmeans++", _lloyd(y, kmeans_plus_plus(y, n_components, rng, weights), weights)
+    else:
+        for begin in starts_for(y, n_components, (one,), rng, weights):
+            yield begin.kind, _responsibilities(y, begin.stats)
 
 
 def _units(rows, weights, model) -> np.ndarray:

@@ -12,8 +12,8 @@ from bayesgmm.families import FactorModel, principal_loadings
 from bayesgmm.fit.best import certainty
 from bayesgmm.fit.census import End, Mode
 from bayesgmm.fit.degenerate import THINNEST, DegenerateFit
-from bayesgmm.fit.em import climb
-from bayesgmm.fit.factor_fit import FactorFit, diagnose_factors
+from bayesgmm.fit.em import ROUGH, climb
+from bayesgmm.fit.factor_fit import LEFT, FactorFit, diagnose_factors
 from bayesgmm.fit.factor_starts import factor_starts
 from bayesgmm.fit.factor_target import FactorLikelihood
 from bayesgmm.fit.result import Start
@@ -155,6 +155,8 @@ def _end(rows, kind, start: Mixture, target, weights, n_obs, most) -> End:
     except np.linalg.LinAlgError as error:
         return End(kind, None, np.nan, np.nan, 0, False, str(error))
     wrong = diagnose_factors(step.mixture, n_obs, target.family.bound(target.least))
+    # Where noise is near its bound rounding may end a climb a little before its top.
+    converged = converged or step.gradient < ROUGH
     return End(kind, step.mixture, step.objective, step.log_likelihood, len(history) - 1, converged,
                wrong.text if wrong else "", history, wrong)  # fmt: skip
 
@@ -170,7 +172,7 @@ def _more(rows, end: End, target, weights, n_obs) -> End:
 def _chosen(table: Table, target: FactorLikelihood, ends: list[End], weights) -> FactorFit:
     best = min(ends, key=_rank)
     modes, of_end = _census(ends)
-    starts = tuple(Start(e.objective, e.n_iter, e.converged, e.note or ("" if e.converged else "left on the way"), e.kind,
+    starts = tuple(Start(e.objective, e.n_iter, e.converged, e.note or ("" if e.converged else LEFT), e.kind,
                          of_end[i]) for i, e in enumerate(ends))  # fmt: skip
     if best.mixture is None or (best.degeneracy and best.degeneracy.collapsed):
         why = best.degeneracy.text if best.degeneracy else best.note
