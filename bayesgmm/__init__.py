@@ -32,6 +32,7 @@ Rooms, each may import those before it
                   missing cells, sensitivity, predictive checks, partitions and the number of clusters
     ``engines``   posterior draws: NUTS, Gibbs and Laplace; ``engines.density`` has the stories' log densities, and
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
+    ``reduction``  fewer dimensions: factors of components, and projections that show components apart
     ``resampling``  bootstrap and jackknife of point estimates
     ``comparison``  MLE beside Bayes
     ``selection``  how many components, of which family: a sweep, bootstrap tests, merging into clusters;
@@ -61,6 +62,7 @@ _HOMES = {
     "Conjugate": "priors",
     "Diagnosis": "draws",
     "FactorFit": "fit",
+    "FactorSelection": "selection",
     "Fit": "fit",
     "Hierarchical": "priors",
     "HowMany": "selection",
@@ -74,6 +76,7 @@ _HOMES = {
     "Mixture": "mixture",
     "Partition": "draws",
     "PredictiveCheck": "draws",
+    "Projection": "reduction",
     "Selection": "selection",
     "Wishart": "ppl",
     "adjusted_rand_index": "draws",
@@ -122,6 +125,7 @@ _HOMES = {
     "plot_partition": "plots",
     "plot_predictive_check": "plots",
     "plot_prior": "plots",
+    "plot_projection": "plots",
     "plot_ranks": "plots",
     "plot_selection": "plots",
     "plot_similarity": "plots",
@@ -131,19 +135,23 @@ _HOMES = {
     "predictive_density": "draws",
     "predictive_quantile": "draws",
     "prior": "priors",
+    "project": "reduction",
+    "reconstruct": "reduction",
     "relabel": "draws",
     "sample": "engines",
     "sample_components": "engines",
     "scale_prior": "fit",
     "select": "selection",
+    "select_factors": "selection",
     "sensitivity": "draws",
     "similarity": "draws",
     "standard_errors": "fit",
     "summary": "draws",
+    "transform": "reduction",
     "uncertain": "draws",
 }
 _ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors",
-          "resampling", "selection", "testing")  # fmt: skip
+          "reduction", "resampling", "selection", "testing")  # fmt: skip
 
 __all__ = sorted([*_HOMES, "__version__"])
 

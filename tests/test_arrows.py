@@ -16,14 +16,15 @@ MAY_IMPORT = {
     "tape": {"kernel", "tape"},
     "draws": {"progress", "kernel", "univariate", "mixture", "data", "draws"},
     "engines": {*CHAIN, "draws", "engines"},
+    "reduction": {"kernel", "mixture", "data", "draws", "reduction"},
     "resampling": {*CHAIN, "draws", "resampling"},
     "comparison": {*CHAIN, "draws", "engines", "resampling", "comparison"},
     "selection": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection"},
     "calibration": {*CHAIN, "draws", "engines", "models", "calibration"},
     "testing": {"kernel", "ppl", "testing"},
-    "plots": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "plots"},
-    "workflow": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "plots", "models", "workflow"},
-    "cli": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "plots", "models", "workflow", "cli"},
+    "plots": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "reduction", "plots"},
+    "workflow": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "reduction", "plots", "models", "workflow"},
+    "cli": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "reduction", "plots", "models", "workflow", "cli"},
     "": set(),
 }
 STRUCTURES = {"full", "tied", "diag", "spherical"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesgmm.families import ROTATION, FactorModel
+from bayesgmm.fit.factor_target import FactorLikelihood
 from bayesgmm.fit.result import Fit
 from bayesgmm.mixture import Mixture
 
@@ -84,8 +85,7 @@ class FactorFit(Fit):
             f"MLE of a mixture of {self.n_components} Gaussians with {q} factor{'s' if q > 1 else ''} each "
             f"(D = {d}, {self.model.code}), N = {self.n_obs:g}",
             f"  log-likelihood {self.log_likelihood:.4f}, {self.n_parameters} parameters, BIC {self.bic:.2f}",
-            f"  {'converged' if self.converged else 'NOT converged'} in {self.n_iter} steps; "
-            f"{self._told()}",
+            f"  {'converged' if self.converged else 'NOT converged'} in {self.n_iter} steps; {self._told()}",
             f"  {self.model.code} is {self.model.description}",
         ]
         if self.model.units == ROTATION:
@@ -121,21 +121,21 @@ class FactorFit(Fit):
         return f"  {k:9d}  {self.mixture.weights[k]:6.4f}  {explained:9.1%}  {named}"
 
 
-def diagnose_factors(mixture: Mixture, n_obs: float, least) -> FactorDegeneracy | None:
+def diagnose_factors(mixture: Mixture, n_obs: float, target: FactorLikelihood) -> FactorDegeneracy | None:
     """Look for a component that has collapsed, or has hardly any rows.
 
     Where the noise of more than q features is at its bound, some combination of them has no variance but that, or a
     feature none at all: the likelihood would go on rising without it. A component of fewer than q + 2 rows knows no
     factors.
     """
-    low_rank, points = mixture.whitening, mixture.weights * n_obs
+    low_rank, points, least = mixture.whitening, mixture.weights * n_obs, target.family.bound(target.least)
     bound = low_rank.noise <= _AT_BOUND * least
     variances = low_rank.noise + (low_rank.loadings**2).sum(axis=2)
     flat = variances <= 2 * _AT_BOUND * least
     collapsed = flat.any(axis=1) | (bound.sum(axis=1) > low_rank.rank)
     if collapsed.any():
         k = int(collapsed.argmax())
-        return FactorDegeneracy(k, True, _collapse(mixture, k, points[k], flat[k], bound[k]))
+        return FactorDegeneracy(k, True, _collapse(target.family, mixture.features, k, points[k], flat[k], bound[k]))
     if (points < low_rank.rank + 2).any():
         k = int(points.argmin())
         return FactorDegeneracy(k, False, f"component {k} rests on about {points[k]:.1f} rows, too few for "
@@ -143,9 +143,11 @@ def diagnose_factors(mixture: Mixture, n_obs: float, least) -> FactorDegeneracy 
     return None
 
 
-def _collapse(mixture, k, points, flat, bound) -> str:
-    names = [mixture.features[j] for j in np.flatnonzero(flat if flat.any() else bound)]
+def _collapse(model, features, k, points, flat, bound) -> str:
+    names = [features[j] for j in np.flatnonzero(flat if flat.any() else bound)]
     listed = ", ".join(map(repr, names[:_NAMED])) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     what = f"hardly differ in {listed}" if flat.any() else f"lie in a hyperplane of {listed}"
-    advice = "share the noise (shared='noise'), make it isotropic, or leave such features out"
+    share = "" if model.shared_noise else "share the noise (shared='noise'), "
+    round_ = "" if model.isotropic else "make it isotropic (noise='isotropic'), "
+    advice = f"{share}{round_}use fewer components, or leave such features out"
     return f"component {k} collapsed: its rows, about {points:.1f}, {what}; {advice}"

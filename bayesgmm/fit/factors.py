@@ -24,7 +24,7 @@ from bayesgmm.progress import track
 
 # Every start is climbed for so many steps; so many of the highest go on, to the top.
 ROUGH_STEPS, GO_ON = 40, 3
-MOST_STEPS = 3000
+MOST_STEPS = 1000
 # Ends that differ by no more are one mode.
 _HEIGHT = 1e-2
 _SHARED = ("loadings", "noise")
@@ -48,10 +48,10 @@ def fit_factors(x, n_components, n_factors, *, noise="diagonal", shared=(), star
         A variance for each feature, as in factor analysis; or one for all, as in probabilistic principal components,
         which depends on the units of the features.
     shared : {"loadings", "noise"} or tuple of them
-        What all components have in common. Shared noise is the cure where features do not vary at all within a
-        component, as pixels at the margin of an image.
+        What all components have in common. Shared noise makes up for small components; where features do not vary at
+        all within one, as pixels at the margin of an image, isotropic noise does.
     starts : int, str, mapping, array, Mixture, Fit or list
-        As for `fit_mle`. Each is climbed for 40 steps, and the three highest to the top.
+        As for `fit_mle`. Each is climbed for 40 steps, and the three highest, of those that have not collapsed, to the top.
     case_weights : array (N,), optional
         Non-negative frequencies: a weight of 2 counts a row twice.
     seed : int, optional
@@ -88,11 +88,13 @@ def fit_factors(x, n_components, n_factors, *, noise="diagonal", shared=(), star
     >>> fit.model.code, fit.loadings.shape, fit.mixture.weights.round(2).tolist()
     ('UUU', (2, 4, 1), [0.33, 0.67])
     """
-    table, weights = counted(as_table(x, fitting=True), case_weights)
+    given = as_table(x, fitting=True)
+    table, weights = counted(given, case_weights)
     check_components(table, n_components)
     q, model = _n_factors(n_factors, table.n_features), _model(noise, shared)
-    asked = wanted(starts, n_components, len(x) if hasattr(x, "__len__") else table.n_obs, table.n_features)
-    if weights is not None and table.n_obs != len(np.asarray(case_weights)):
+    # One group is found in one way.
+    asked = wanted("random" if n_components == 1 else starts, n_components, given.n_obs, given.n_features)
+    if table is not given:
         asked = tuple(one.of_rows(np.asarray(case_weights) > 0) for one in asked)
     rows = np.asarray(table.values, dtype=float)
     target = FactorLikelihood(model, table.features, THINNEST * _variances(rows, weights))
@@ -134,14 +136,26 @@ def best_factors(table: Table, target: FactorLikelihood, begin, weights=None) ->
     try:
         for kind, start in begin:
             ends.append(_end(rows, kind, start, target, weights, n_obs, ROUGH_STEPS))
-        for i in sorted(range(len(ends)), key=lambda i: _rank(ends[i]))[:GO_ON]:
-            if ends[i].mixture is not None and not ends[i].converged:
-                ends[i] = _more(rows, ends[i], target, weights, n_obs)
+        _go_on(rows, ends, target, weights, n_obs)
     except KeyboardInterrupt:
         if all(e.mixture is None for e in ends):
             raise KeyboardInterrupt("no start was climbed, so there is nothing to keep") from None
         warnings.warn("interrupted: the fit is the best of what was finished so far", stacklevel=3)
     return _chosen(table, target, ends, weights)
+
+
+def _go_on(rows, ends: list[End], target, weights, n_obs) -> None:
+    """Climb on from the highest ends that are sound and not at one height, until three have reached the top."""
+    reached, heights = 0, []
+    for i in sorted(range(len(ends)), key=lambda i: _rank(ends[i])):
+        if reached == GO_ON or ends[i].mixture is None or ends[i].degeneracy is not None:
+            return
+        if any(abs(height - ends[i].objective) < _HEIGHT for height in heights):
+            continue
+        heights.append(ends[i].objective)
+        if not ends[i].converged:
+            ends[i] = _more(rows, ends[i], target, weights, n_obs)
+        reached += ends[i].degeneracy is None
 
 
 def _rank(end: End) -> tuple:
@@ -154,7 +168,7 @@ def _end(rows, kind, start: Mixture, target, weights, n_obs, most) -> End:
         step, history, converged = climb(rows, start, target, weights, most=most)
     except np.linalg.LinAlgError as error:
         return End(kind, None, np.nan, np.nan, 0, False, str(error))
-    wrong = diagnose_factors(step.mixture, n_obs, target.family.bound(target.least))
+    wrong = diagnose_factors(step.mixture, n_obs, target)
     # Where noise is near its bound rounding may end a climb a little before its top.
     converged = converged or step.gradient < ROUGH
     return End(kind, step.mixture, step.objective, step.log_likelihood, len(history) - 1, converged,
