@@ -80,6 +80,7 @@ _HOMES = {
     "Selection": "selection",
     "Wishart": "ppl",
     "adjusted_rand_index": "draws",
+    "align_factors": "reduction",
     "as_table": "data",
     "bootstrap": "resampling",
     "bootstrap_lrt": "selection",

@@ -23,8 +23,10 @@ MAY_IMPORT = {
     "calibration": {*CHAIN, "draws", "engines", "models", "calibration"},
     "testing": {"kernel", "ppl", "testing"},
     "plots": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "reduction", "plots"},
-    "workflow": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "reduction", "plots", "models", "workflow"},
-    "cli": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "reduction", "plots", "models", "workflow", "cli"},
+    "workflow": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "reduction", "plots", "models",
+                 "workflow"},
+    "cli": {*CHAIN, "draws", "engines", "resampling", "comparison", "selection", "reduction", "plots", "models",
+            "workflow", "cli"},
     "": set(),
 }
 STRUCTURES = {"full", "tied", "diag", "spherical"}

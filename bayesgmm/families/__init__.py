@@ -24,8 +24,9 @@ FAMILIES: tuple[Family, ...] = tuple(_KNOWN.get(code) or Parsimonious(code) for 
 UNIVARIATE: tuple[Family, ...] = (Equal(), Varying())
 _NAMED = {name: kind for kind in (*FAMILIES, *UNIVARIATE) for name in (kind.alias, kind.code)}
 
-__all__ = ["ANY_MAP", "EACH_SCALE", "FACTOR_CODES", "FAMILIES", "ROTATION", "UNIVARIATE", "WITH_PRIORS", "Diagonal", "Equal", "FactorModel", "Family",
-           "Full", "Parsimonious", "Spherical", "Tied", "Varying", "draw_wishart", "family", "principal_loadings", "univariate"]  # fmt: skip
+__all__ = ["ANY_MAP", "EACH_SCALE", "FACTOR_CODES", "FAMILIES", "ROTATION", "UNIVARIATE", "WITH_PRIORS", "Diagonal",
+           "Equal", "FactorModel", "Family", "Full", "Parsimonious", "Spherical", "Tied", "Varying", "draw_wishart",
+           "family", "principal_loadings", "univariate"]  # fmt: skip
 
 
 def family(covariance_type, n_features: int | None = None, *, sampled: bool = False) -> Family:

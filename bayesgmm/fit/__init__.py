@@ -11,5 +11,5 @@ from bayesgmm.fit.result import Fit, Start
 from bayesgmm.fit.scaling import scale_prior
 from bayesgmm.fit.uncertainty import Uncertainty, standard_errors
 
-__all__ = ["ComponentsFit", "Degeneracy", "DegenerateFit", "FactorFit", "Fit", "Mode", "Start", "Uncertainty", "fit_components",
-           "fit_factors", "fit_map", "fit_mle", "scale_prior", "standard_errors"]  # fmt: skip
+__all__ = ["ComponentsFit", "Degeneracy", "DegenerateFit", "FactorFit", "Fit", "Mode", "Start", "Uncertainty",
+           "fit_components", "fit_factors", "fit_map", "fit_mle", "scale_prior", "standard_errors"]  # fmt: skip

@@ -138,8 +138,8 @@ def diagnose_factors(mixture: Mixture, n_obs: float, target: FactorLikelihood) -
         return FactorDegeneracy(k, True, _collapse(target.family, mixture.features, k, points[k], flat[k], bound[k]))
     if (points < low_rank.rank + 2).any():
         k = int(points.argmin())
-        return FactorDegeneracy(k, False, f"component {k} rests on about {points[k]:.1f} rows, too few for "
-                                f"{low_rank.rank} factors; use fewer components, or share loadings and noise")  # fmt: skip
+        few = f"component {k} rests on about {points[k]:.1f} rows, too few for {low_rank.rank} factors; "
+        return FactorDegeneracy(k, False, few + "use fewer components, or share loadings and noise")
     return None
 
 

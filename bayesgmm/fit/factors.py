@@ -51,7 +51,8 @@ def fit_factors(x, n_components, n_factors, *, noise="diagonal", shared=(), star
         What all components have in common. Shared noise makes up for small components; where features do not vary at
         all within one, as pixels at the margin of an image, isotropic noise does.
     starts : int, str, mapping, array, Mixture, Fit or list
-        As for `fit_mle`. Each is climbed for 40 steps, and the three highest, of those that have not collapsed, to the top.
+        As for `fit_mle`. Each is climbed for 40 steps, and the three highest, of those that have not collapsed, to
+        the top.
     case_weights : array (N,), optional
         Non-negative frequencies: a weight of 2 counts a row twice.
     seed : int, optional
@@ -228,7 +229,7 @@ def _census(ends: list[End]) -> tuple[tuple[Mode, ...], list[int]]:
 
 
 def _in_order(mixture: Mixture, model: FactorModel, features) -> Mixture:
-    """Components by their means, factors by what they explain: the same fit has the same numbers, whatever the start."""
+    """Components by their means, factors by what they explain: a fit has the same numbers, whatever the start."""
     mixture = mixture.permute(np.lexsort(mixture.means.T[::-1]))
     low_rank = principal_loadings(model, mixture.whitening)
     return Mixture.from_whitening(mixture.weights, mixture.means, low_rank, features=features)

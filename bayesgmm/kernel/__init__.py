@@ -39,6 +39,6 @@ from bayesgmm.kernel.structured import structured
 from bayesgmm.kernel.threads import set_threads, threads
 from bayesgmm.kernel.whitening import Whitening
 
-__all__ = ["FactorStats", "Incomplete", "Information", "LowRank", "Penalty", "Problem", "Stats", "Whitening", "add_in_order",
-           "ascents", "best_orders", "climbs", "co_clustering", "e_step", "information", "log_probs", "merges",
-           "overlaps", "set_threads", "structured", "threads"]  # fmt: skip
+__all__ = ["FactorStats", "Incomplete", "Information", "LowRank", "Penalty", "Problem", "Stats", "Whitening",
+           "add_in_order", "ascents", "best_orders", "climbs", "co_clustering", "e_step", "information", "log_probs",
+           "merges", "overlaps", "set_threads", "structured", "threads"]  # fmt: skip

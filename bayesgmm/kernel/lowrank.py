@@ -9,8 +9,8 @@ from itertools import accumulate
 import numpy as np
 
 from bayesgmm.kernel import factored_plan as plan
-from bayesgmm.kernel.library import FACTORED, function
 from bayesgmm.kernel.evaluate import DRAW, SOFT, Moments, Pass, _given, address, own_memory, together
+from bayesgmm.kernel.library import FACTORED, function
 from bayesgmm.kernel.threads import threads
 
 _LOG_2PI = float(np.log(2 * np.pi))

@@ -7,5 +7,6 @@
 
 from bayesgmm.reduction.coordinates import reconstruct, transform
 from bayesgmm.reduction.projection import Projection, project
+from bayesgmm.reduction.rotation import align_factors
 
-__all__ = ["Projection", "project", "reconstruct", "transform"]
+__all__ = ["Projection", "align_factors", "project", "reconstruct", "transform"]
