@@ -35,11 +35,14 @@ def measure(quick: bool = False) -> list[Table]:
     rows += [{"N": n, "K": _K, "D": 500, "q": q, "s": took} for q, took in of_factors.items()]
     powers = [{"of": name, "power": _power(took)} for name, took in (("D", of_features), ("q", of_factors))]
     note = (
-        "One `e_step` with statistics S_kβ_kᵀ and diag S_k, double precision, every component with a share in every row: "
-        "O(N·K·D·q). `power` is the slope of log seconds."
+        "One `e_step` with statistics S_kβ_kᵀ and diag S_k, double precision, every component with a share in every "
+        "row: O(N·K·D·q). `power` is the slope of log seconds."
     )
-    return [Table("Seconds of a pass of low rank", ("N", "K", "D", "q"), rows, note),
-            Table("How seconds grow", ("of",), powers), Table("Beside the dense pass", ("D", "q"), [_dense(n, repeats)])]  # fmt: skip
+    return [
+        Table("Seconds of a pass of low rank", ("N", "K", "D", "q"), rows, note),
+        Table("How seconds grow", ("of",), powers),
+        Table("Beside the dense pass", ("D", "q"), [_dense(n, repeats)]),
+    ]
 
 
 def _seconds(n, d, q, repeats) -> float:

@@ -14,8 +14,8 @@
 # # Factors: a few dimensions inside each component
 #
 # Handwritten digits are pictures of 8 × 8 pixels, 64 features. A full covariance of 64 features has 2080 numbers, more
-# than there are rows of a digit. But a digit varies in few ways: slant, width, how a stroke ends. A component of factors
-# is a mean and a few such ways,  x = μ_k + Λ_k f + noise, with f ~ N(0, I).
+# than there are rows of a digit. But a digit varies in few ways: slant, width, how a stroke ends. A component of
+# factors is a mean and a few such ways,  x = μ_k + Λ_k f + noise, with f ~ N(0, I).
 
 # %%
 import matplotlib.pyplot as plt
@@ -28,9 +28,9 @@ import bayesgmm as bg
 
 digits = load_digits()
 order = np.random.default_rng(0).permutation(len(digits.data))
-lit = np.flatnonzero(digits.data.std(axis=0) > 0)  # some pixels at the margin are never lit
-x, labels = digits.data[order][:, lit], digits.target[order]
-learn, held_out = x[:1000], x[1000:]
+x, labels = digits.data[order], digits.target[order]
+lit = np.flatnonzero(x[:1000].std(axis=0) > 0)  # some pixels at the margin are never lit
+learn, held_out = x[:1000, lit], x[1000:, lit]
 learn.shape, held_out.shape
 
 # %% [markdown]
@@ -78,8 +78,8 @@ plt.show()
 # %% [markdown]
 # ## 3. Rows by five numbers
 #
-# `transform` gives the coordinates of a row in each component, and `reconstruct` the way back. One set of five principal
-# components has to do for all digits; here every component has five of its own.
+# `transform` gives the coordinates of a row in each component, and `reconstruct` the way back. One set of five
+# principal components has to do for all digits; here every component has five of its own.
 
 # %%
 rows = {}
@@ -121,23 +121,28 @@ print(chosen)
 
 # %%
 better = pd.DataFrame(
-    {key[:2]: {"BIC": f.bic, "held out, a row": f.mixture.log_prob(held_out).mean()} for key, f in chosen.fits.items()}
+    {
+        key[:2]: {"BIC": one.bic, "held out, a row": one.mixture.log_prob(held_out).mean()}
+        for key, one in chosen.fits.items()
+    }
 ).T.rename_axis(["components", "factors"])
 better.round(1)
 
 # %% [markdown]
-# BIC counts every parameter at log N / 2; rows held out need no such rule. Where both rise together the choice is plain,
-# and where they differ it is the rows held out that predictions will meet.
+# BIC charges log N for every parameter; rows held out need no such rule, and go on to gain here with fifteen
+# components. Where the two differ, rows held out speak for densities, and BIC for groups that are to be few.
 
 # %% [markdown]
 # ## 5. Where the components differ
 #
 # `project` finds the directions along which means and covariances differ most (Scrucca 2010), of any fitted mixture.
+# With sixty features there is always one along which some component is much wider than others; `balance=1` looks at
+# means alone.
 
 # %%
-ax = bg.plot_projection(fit, held_out)
+ax = bg.plot_projection(fit, held_out, balance=1.0)
 
 # %% [markdown]
 # **So what?** Where features are many and rows are few, let components vary along a few factors each. Share noise or
-# loadings between components where they are small, choose their number by BIC or by rows held out, and look at means and
-# loadings as what they are: data that might have been.
+# loadings between components where they are small, choose their number by BIC or by rows held out, and look at means
+# and loadings as what they are: data that might have been.
