@@ -63,7 +63,7 @@ def factor_mixture(x, n_components, n_factors, *, noise="diagonal", concentratio
     Examples
     --------
     >>> import bayesgmm as bg
-    >>> model = factor_mixture(bg.load_dataset("penguins").iloc[:, :4].dropna(), 2, 1)
+    >>> model = factor_mixture(bg.load_dataset("penguins").select_dtypes("number").dropna(), 2, 1)
     >>> [v.name for v in model.free_RVs]
     ['weights', 'means', 'loadings', 'noise']
     """

@@ -85,9 +85,10 @@ def fit_factors(x, n_components, n_factors, *, noise="diagonal", shared=(), star
     Examples
     --------
     >>> import bayesgmm as bg
-    >>> fit = bg.fit_factors(bg.load_dataset("iris"), 2, n_factors=1, seed=0, progress=False)
+    >>> x = bg.load_dataset("penguins").select_dtypes("number").dropna()
+    >>> fit = bg.fit_factors(x, 2, n_factors=1, starts=2, seed=0, progress=False)
     >>> fit.model.code, fit.loadings.shape, fit.mixture.weights.round(2).tolist()
-    ('UUU', (2, 4, 1), [0.33, 0.67])
+    ('UUU', (2, 4, 1), [0.64, 0.36])
     """
     given = as_table(x, fitting=True)
     table, weights = counted(given, case_weights)

@@ -33,8 +33,8 @@ class LowRank:
     >>> one = LowRank(np.array([[[2.0], [1.0]]]), np.array([[1.0, 3.0]]))
     >>> one.covariances.tolist()
     [[[5.0, 2.0], [2.0, 4.0]]]
-    >>> round(float(np.exp(one.log_determinants[0])), 9), one.regressions.round(3).tolist()
-    (16.0, [[[0.375, 0.062]]])
+    >>> round(float(np.exp(one.log_determinants[0])), 9), one.regressions.round(9).tolist()
+    (16.0, [[[0.375, 0.0625]]])
     """
 
     loadings: np.ndarray

@@ -98,7 +98,14 @@ def varimax(loadings, most: int = 500) -> np.ndarray:
     >>> np.abs(np.array([[1.0, 1.0], [1.0, -1.0], [2.0, 2.0]]) @ turn).round(3).min(axis=1).tolist()
     [0.0, 0.0, 0.0]
     """
-    turn, reached = np.eye(loadings.shape[1]), 0.0
+    # Where all features load alike on all factors, to begin with, there is no way up to be seen: begin elsewhere too.
+    begin = np.eye(loadings.shape[1]), np.linalg.qr(np.random.default_rng(0).normal(size=2 * loadings.shape[1:]))[0]
+    found = [_climbed(loadings, turn, most) for turn in begin]
+    return max(found, key=lambda turn: ((loadings @ turn) ** 2).var(axis=0).sum())
+
+
+def _climbed(loadings, turn, most: int) -> np.ndarray:
+    reached = 0.0
     for _ in range(most):
         now = loadings @ turn
         left, values, right = np.linalg.svd(loadings.T @ (now**3 - now * (now**2).mean(axis=0)))

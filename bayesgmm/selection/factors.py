@@ -66,8 +66,8 @@ class FactorSelection:
     def __str__(self):
         best, missing = self.best, len(self.table) - len(self.fits)
         lines = [
-            f"{best.n_components} components of {best.n_factors} factors, {best.model.code} "
-            f"({best.model.description}), have the lowest {CRITERIA[self.criterion]} of {len(self.fits)} fits",
+            f"{_plural(best.n_components, 'component')} of {_plural(best.n_factors, 'factor')}, {best.model.code} "
+            f"({best.model.description}), {'have' if best.n_components > 1 else 'has'} the lowest {CRITERIA[self.criterion]} of {len(self.fits)} fits",
             self.ranking.head(_TOLD).drop(columns=["note", "entropy", "aic"]).round(1).to_string(index=False),
         ]
         lines += [f"{missing} fits did not come through; the table's notes say why"] if missing else []
@@ -125,7 +125,7 @@ def select_factors(x, n_components=range(1, 6), n_factors=range(1, 4), *, models
     Examples
     --------
     >>> import bayesgmm as bg
-    >>> x = bg.load_dataset("penguins").iloc[:, :4].dropna()
+    >>> x = bg.load_dataset("penguins").select_dtypes("number").dropna()
     >>> found = select_factors(x, [1, 2], [1], models=["UUU", "CCU"], seed=0, starts=2, progress=False)
     >>> found.best.n_components, found.best.model.code
     (2, 'UUU')
@@ -154,6 +154,10 @@ def select_factors(x, n_components=range(1, 6), n_factors=range(1, 4), *, models
     if not fits:
         raise DegenerateFit(f"not one of {len(cells)} fits came through: {next(iter(notes.values()))}")
     return FactorSelection(fits, _table(notes, fits), criterion, len(notes) < len(cells))
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _arguments(code: str) -> dict:
