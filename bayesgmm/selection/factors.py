@@ -66,8 +66,8 @@ class FactorSelection:
     def __str__(self):
         best, missing = self.best, len(self.table) - len(self.fits)
         lines = [
-            f"{_plural(best.n_components, 'component')} of {_plural(best.n_factors, 'factor')}, {best.model.code} "
-            f"({best.model.description}), {'have' if best.n_components > 1 else 'has'} the lowest {CRITERIA[self.criterion]} of {len(self.fits)} fits",
+            f"{_plural(best.n_components, 'component')} of {_plural(best.n_factors, 'factor')}, {best.model.code}: "
+            f"{best.model.description}; the lowest {CRITERIA[self.criterion]} of {len(self.fits)} fits",
             self.ranking.head(_TOLD).drop(columns=["note", "entropy", "aic"]).round(1).to_string(index=False),
         ]
         lines += [f"{missing} fits did not come through; the table's notes say why"] if missing else []
