@@ -37,6 +37,7 @@ Rooms, each may import those before it
     ``comparison``  MLE beside Bayes
     ``selection``  how many components, of which family: a sweep, bootstrap tests, merging into clusters;
                   and every criterion beside the others
+    ``classify``  a mixture for each class: rows and sequences classified, with uncertainty; how right that is
     ``calibration``  simulation-based calibration: do an engine's draws come from the posterior?
     ``testing``   check_story: what is wrong with a story of one's own
     ``plots``     figures; the only room that imports matplotlib
@@ -57,6 +58,9 @@ __version__ = "0.1.0"
 
 # Public name -> the module that has it. Each is imported on first use: `import bayesgmm` loads nothing heavy.
 _HOMES = {
+    "Assessment": "classify",
+    "Classifier": "classify",
+    "ClassifierDraws": "classify",
     "Comparison": "comparison",
     "ComponentsFit": "fit",
     "Conjugate": "priors",
@@ -77,11 +81,13 @@ _HOMES = {
     "Partition": "draws",
     "PredictiveCheck": "draws",
     "Projection": "reduction",
+    "Reliability": "classify",
     "Selection": "selection",
     "Wishart": "ppl",
     "adjusted_rand_index": "draws",
     "align_factors": "reduction",
     "as_table": "data",
+    "assess": "classify",
     "bootstrap": "resampling",
     "bootstrap_lrt": "selection",
     "by_feature": "draws",
@@ -96,6 +102,7 @@ _HOMES = {
     "e_step": "kernel",
     "extend": "engines",
     "family": "families",
+    "fit_classifier": "classify",
     "fit_components": "fit",
     "fit_factors": "fit",
     "fit_map": "fit",
@@ -113,6 +120,7 @@ _HOMES = {
     "plot_calibration": "plots",
     "plot_comparison": "plots",
     "plot_components": "plots",
+    "plot_confusion": "plots",
     "plot_density": "plots",
     "plot_energy": "plots",
     "plot_ess": "plots",
@@ -128,6 +136,7 @@ _HOMES = {
     "plot_prior": "plots",
     "plot_projection": "plots",
     "plot_ranks": "plots",
+    "plot_reliability": "plots",
     "plot_selection": "plots",
     "plot_similarity": "plots",
     "plot_trace": "plots",
@@ -139,7 +148,9 @@ _HOMES = {
     "project": "reduction",
     "reconstruct": "reduction",
     "relabel": "draws",
+    "reliability": "classify",
     "sample": "engines",
+    "sample_classifier": "classify",
     "sample_components": "engines",
     "scale_prior": "fit",
     "select": "selection",
@@ -151,8 +162,8 @@ _HOMES = {
     "transform": "reduction",
     "uncertain": "draws",
 }
-_ROOMS = ("data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl", "priors",
-          "reduction", "resampling", "selection", "testing")  # fmt: skip
+_ROOMS = ("classify", "data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl",
+          "priors", "reduction", "resampling", "selection", "testing")  # fmt: skip
 
 __all__ = sorted([*_HOMES, "__version__"])
 

@@ -15,6 +15,13 @@ length and depth of the bill and length of a flipper in millimetres, body mass i
 Gorman, T. D. Williams and W. R. Fraser (2014), Ecological sexual dimorphism and environmental variability within a
 community of Antarctic penguins, *PLoS ONE* 9(3), e90081; A. M. Horst, A. P. Hill and K. B. Gorman (2020),
 palmerpenguins; two rows without measurements are left out.
+
+``japanese_vowels``: 640 utterances of the vowels /ae/ by nine men, each 7 to 29 frames of 12 LPC cepstrum coefficients;
+270 of them, 30 a speaker, are the training part, and 370 the test part. Sampled at 10 kHz, frames of 25.6 ms every
+6.4 ms. The UCI Machine Learning Repository's "Japanese Vowels", doi:10.24432/C5NS47, CC BY 4.0, in the copy of the
+package aeon (BSD-3-Clause), whose numbers ``tools/japanese_vowels.py`` copies digit by digit; M. Kudo, J. Toyama and
+M. Shimbo (1999), Multidimensional curve classification using passing-through regions, *Pattern Recognition Letters* 20,
+1103-1111.
 """
 
 from __future__ import annotations
@@ -35,9 +42,10 @@ def load_dataset(name: str) -> pd.DataFrame:
 
     Parameters
     ----------
-    name : {"faithful", "galaxies", "penguins"}
+    name : {"faithful", "galaxies", "japanese_vowels", "penguins"}
         ``faithful``: Old Faithful, 272 rows of ``eruptions`` and ``waiting`` in minutes. ``galaxies``: 82 rows of
-        ``velocity`` in 1000 km/s. ``penguins``: 342 rows of
+        ``velocity`` in 1000 km/s. ``japanese_vowels``: 9961 frames of 640 utterances, with ``utterance``, ``part``
+        ("train" or "test"), ``speaker`` (1 to 9), ``frame`` and ``lpc1`` to ``lpc12``. ``penguins``: 342 rows of
         ``species``, ``sex`` and four measurements, in millimetres and grams.
 
     Returns
@@ -57,10 +65,10 @@ def load_dataset(name: str) -> pd.DataFrame:
     1        1.8       54
     """
     folder = files(__package__) / "sets"
-    known = sorted(entry.name.removesuffix(".csv") for entry in folder.iterdir() if entry.name.endswith(".csv"))
+    known = {entry.name.partition(".csv")[0]: entry for entry in folder.iterdir() if ".csv" in entry.name}
     if name not in known:
-        raise DataError(f"there is no data set {name!r}; load one of {', '.join(map(repr, known))}")
+        raise DataError(f"there is no data set {name!r}; load one of {', '.join(map(repr, sorted(known)))}")
     import pandas as pd
 
-    with (folder / f"{name}.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    with known[name].open("rb") as file:
+        return pd.read_csv(file, compression="gzip" if known[name].name.endswith(".gz") else None)

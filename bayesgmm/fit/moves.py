@@ -46,8 +46,8 @@ def splits(x, mixture: Mixture, case_weights=None, *, whole: Stats | None = None
 
 def splits_of(stats: Stats, whole: Stats) -> list[Beginning]:
     """The same from the statistics of what each component answers for."""
-    k = range(stats.n_components)
-    return [Beginning("split", _joined(_take(stats, [j for j in k if j != i]), _halves(stats, i, whole))) for i in k]
+    halves, k = _halves(stats, whole), range(stats.n_components)
+    return [Beginning("split", _joined(_take(stats, [j for j in k if j != i]), halves[i])) for i in k]
 
 
 def exchanges(x, mixture: Mixture, case_weights=None, *, whole: Stats | None = None) -> list[Beginning]:
@@ -69,13 +69,13 @@ def exchanges(x, mixture: Mixture, case_weights=None, *, whole: Stats | None = N
     if mixture.n_components < 3:
         return []
     stats, r, whole = _seen(x, mixture, case_weights, whole)
-    found = []
+    found, halves = [], _halves(stats, whole)
     for pair in _sharing(r)[:_PAIRS]:
         others = [j for j in range(mixture.n_components) if j not in pair]
         for split in others:
             kept = _take(stats, [j for j in others if j != split])
             merged = _take(stats, [pair[0]]) + _take(stats, [pair[1]])
-            found.append(Beginning("split-merge", _joined(kept, merged, _halves(stats, split, whole))))
+            found.append(Beginning("split-merge", _joined(kept, merged, halves[split])))
     return found
 
 
@@ -108,19 +108,20 @@ def _sharing(r) -> list[tuple[int, int]]:
     return list(zip(first[order].tolist(), second[order].tolist(), strict=True))
 
 
-def _halves(stats: Stats, k: int, whole: Stats) -> Stats:
-    """The halves of a normal component, cut across its longest axis, in units in which all rows have unit covariance:
-    their means lie √(2/π) of a standard deviation from its mean.
+def _halves(stats: Stats, whole: Stats) -> list[Stats]:
+    """The halves of each normal component, cut across its longest axis, in units in which all rows have unit
+    covariance: their means lie √(2/π) of a standard deviation from its mean.
     """
-    factor = np.linalg.cholesky(whole.scatters[0] / whole.total)
-    covariance = stats.scatters[k] / max(stats.counts[k], np.finfo(float).tiny)
-    turned = np.linalg.solve(factor, np.linalg.solve(factor, covariance).T)
-    values, vectors = np.linalg.eigh(0.5 * (turned + turned.T))
-    gap = np.sqrt(2 / np.pi * max(values[-1], 0.0)) * factor @ vectors[:, -1]
-    gap = gap if gap[np.abs(gap).argmax()] > 0 else -gap
-    half = 0.5 * stats.counts[k]
-    scatter = half * (covariance - np.outer(gap, gap))
-    return Stats(np.array([half, half]), stats.means[k] + np.array([gap, -gap]), np.array([scatter, scatter]))
+    factor, half = np.linalg.cholesky(whole.scatters[0] / whole.total), 0.5 * stats.counts
+    covariances = stats.scatters / np.maximum(stats.counts, np.finfo(float).tiny)[:, None, None]
+    turned = np.linalg.solve(factor, np.linalg.solve(factor, covariances).mT)
+    values, vectors = np.linalg.eigh(0.5 * (turned + turned.mT))
+    gaps = np.sqrt(2 / np.pi * np.maximum(values[:, -1:], 0.0)) * (vectors[:, :, -1] @ factor.T)
+    largest = np.take_along_axis(gaps, np.abs(gaps).argmax(axis=1)[:, None], axis=1)
+    gaps = np.where(largest > 0, gaps, -gaps)
+    scatters = half[:, None, None] * (covariances - gaps[:, :, None] * gaps[:, None])
+    return [Stats(np.array([n, n]), mean + np.array([gap, -gap]), np.array([scatter, scatter]))
+            for n, mean, gap, scatter in zip(half, stats.means, gaps, scatters, strict=True)]  # fmt: skip
 
 
 def _take(stats: Stats, components: list[int]) -> Stats:

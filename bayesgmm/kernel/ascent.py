@@ -9,28 +9,41 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit, types
 
 from bayesgmm.kernel import assign, plan, sizes  # noqa: F401 (sizes lets compiled code call plan)
 from bayesgmm.kernel.compiler import external
 from bayesgmm.kernel.library import WALK
 from bayesgmm.kernel.options import EXACT
-from bayesgmm.kernel.places import Place, Prior, Shape, along, covariances, image, penalised, toward
+from bayesgmm.kernel.places import (
+    Place,
+    Prior,
+    Shape,
+    along,
+    covariances,
+    image,
+    penalised,
+    structure,
+    toward,
+)
 from bayesgmm.kernel.quasi import MEMORY, NARROWEST, RADIUS, WIDEST, Pairs, decrement, direct, dot, learn
-from bayesgmm.kernel.structure import begin_at
+from bayesgmm.kernel.structure import FEW, begin_at
 from bayesgmm.kernel.structure import numbers as needs
 from bayesgmm.kernel.views import d1, d2, d3, i1
 
 _walk = external(WALK["dd"])
 _malloc = types.ExternalFunction("malloc", types.int64(types.int64))
 _free = types.ExternalFunction("free", types.void(types.int64))
-# How a climb ended.
-CONVERGED, CLIMBING, COLLAPSED = 0, 1, 2
+# How a climb ended; the last is one that higher ones were preferred to.
+CONVERGED, CLIMBING, COLLAPSED, LEFT = 0, 1, 2, 3
 # Gradients per row from which quasi-Newton steps are tried, and below which nothing is left to gain.
 NEAR, LEAST_GRADIENT = 0.05, 1e-8
+# Steps that together gain so little of the tolerance lead nowhere: where rows lie in a plane, axes are anything.
+_WINDOW, _NOTHING = 30, 1e-3
 _EPS = 2.220446049250313e-16
 # Sweeps over shared axes in one M-step, which need not be at its maximum to gain.
-_SWEEPS = 2
+_SWEEPS = FEW
 
 
 def function(name):
@@ -38,12 +51,14 @@ def function(name):
 
     ``parts`` has K, D, F, the width of factors, and volume, shape and axes; ``given`` the tolerance, the least squared
     pivots (D,), and κ of a prior, with what else `places.Prior` holds. ``theta`` holds log π (K,), μ (K, D) and
-    L (F, D, width) of each climb, and is climbed in place; ``ends`` says how each ended and after how many steps;
-    ``heights`` its log-likelihood and objective; ``history`` the objective at each of its steps.
+    L (F, D, width) of each climb, and is climbed in place; unless ``begin`` is 0 it holds N (K,) and S (K, D, D) of
+    each, whose M-step L is first. ``trial`` holds how many steps all climbs take first, how many of the highest go on
+    where there are more, and of each climb whether it goes on anyhow. ``ends`` says how each ended and after how many
+    steps; ``heights`` its log-likelihood and objective; ``history`` the objective at each of its steps.
     """
 
-    def ascents(n_climbs, x, x_step, n, parts, weights, weights_step, most, given, theta, step, ends, heights,
-                history):  # fmt: skip
+    def ascents(n_climbs, x, x_step, n, parts, weights, weights_step, most, given, begin, trial, theta, step, ends,
+                heights, history):  # fmt: skip
         sides = i1(parts, (7,))
         k, d, n_factors, width = sides[0], sides[1], sides[2], sides[3]
         numbers = k + k * d + n_factors * d * width
@@ -51,28 +66,122 @@ def function(name):
         sums = 64 + 8 * k * (1 + d + d * width)
         walking = plan.memory(k, d, n_factors, width, 8).bytes + 128
         floats = 4 * numbers + (4 + 2 * MEMORY) * p + 8 + 2 * MEMORY + 3 * k * d * d + 2 * k + 2 * d * d + needs(k, d)
-        room = _malloc(sums + walking + 8 * floats + 64 + 128)
-        memory = (room + 63) // 64 * 64
+        held = _malloc(sums + walking + 8 * floats + 64 + 128)
+        memory = (held + 63) // 64 * 64
         work = memory + (sums + 63) // 64 * 64
         here, at = _place(work + (walking + 63) // 64 * 64, k, d, n_factors, width, p)
         there, at = _place(at, k, d, n_factors, width, p)
         first, second = d1(at, (p,)), d1(at + 8 * p, (p,))
         pairs, at = _pairs(at + 16 * p, p)
-        s, prior = _shape(at, sides, d1(given + 8, (d,)), k, d), _prior(given + 8 + 8 * d, k, d)
-        end, reached = i1(ends, (2 * n_climbs,)), d1(heights, (2 * n_climbs,))
-        for i in range(n_climbs):
-            start = d1(theta + i * step, (numbers,))
-            rows = Rows(x + i * x_step, n, weights + i * weights_step if weights != 0 else 0, memory, work)
-            _copy(start, here.whole)
-            end[2 * i], end[2 * i + 1] = _climb(
-                here, there, s, prior, pairs, first, second, rows, d1(given, (1,))[0], most,
-                d1(history + 8 * i * (most + 1), (most + 1,)))  # fmt: skip
-            _copy(here.whole, start)
-            reached[2 * i], reached[2 * i + 1] = here.heights[0], here.heights[1]
-        _free(room)
+        room = Room(here, there, _shape(at, sides, d1(given + 8, (d,)), k, d), _prior(given + 8 + 8 * d, k, d), pairs,
+                    first, second)  # fmt: skip
+        climbs = Climbs(n_climbs, theta, step, numbers, begin, history, most, i1(ends, (2 * n_climbs,)),
+                        d1(heights, (2 * n_climbs,)))  # fmt: skip
+        ground = Ground(x, x_step, n, weights, weights_step, memory, work, d1(given, (1,))[0])
+        _all(room, climbs, ground, i1(trial, (2 + n_climbs,)))
+        _free(held)
         return 0
 
     return ascents
+
+
+class Room(NamedTuple):
+    """Room for one climb after another, with the structure of the covariances and the prior."""
+
+    here: Place
+    there: Place
+    s: Shape
+    prior: Prior
+    pairs: Pairs
+    first: np.ndarray  # (p,)
+    second: np.ndarray  # (p,)
+
+
+class Climbs(NamedTuple):
+    """Climbs: how many, where they are, where they begin, and what became of them."""
+
+    n: int
+    theta: int
+    step: int
+    numbers: int
+    begin: int
+    history: int
+    most: int
+    ends: np.ndarray  # (2 n,)
+    heights: np.ndarray  # (2 n,)
+
+
+class Ground(NamedTuple):
+    """The rows of all climbs, memory for passes over them, and the tolerance."""
+
+    x: int
+    x_step: int
+    n: int
+    weights: int
+    weights_step: int
+    memory: int
+    work: int
+    bound: float
+
+
+@njit(**EXACT)
+def _all(room, climbs, ground, trial):
+    """All climbs some steps each, and the highest to the end; of those left behind, it is said."""
+    some, keep, sure = trial[0], trial[1], trial[2:]
+    some = some if climbs.n > keep else climbs.most
+    for i in range(climbs.n):
+        start = d1(climbs.theta + i * climbs.step, (climbs.numbers,))
+        _copy(start, room.here.whole)
+        climbs.ends[2 * i], climbs.ends[2 * i + 1] = COLLAPSED, 0
+        if climbs.begin == 0 or _first(room.here, room.s, climbs.begin, i):
+            _go(room, climbs, ground, i, some)
+    if some >= climbs.most:
+        return
+    while True:
+        best = -1
+        for i in range(climbs.n):
+            if climbs.ends[2 * i] == CLIMBING and sure[i] >= 0 and (keep > 0 or sure[i] > 0):
+                if best < 0 or climbs.heights[2 * i + 1] > climbs.heights[2 * best + 1]:
+                    best = i
+        if best < 0:
+            break
+        keep -= 1
+        sure[best] = -1
+        _copy(d1(climbs.theta + best * climbs.step, (climbs.numbers,)), room.here.whole)
+        _go(room, climbs, ground, best, climbs.most)
+    for i in range(climbs.n):
+        if climbs.ends[2 * i] == CLIMBING and sure[i] >= 0:
+            climbs.ends[2 * i] = LEFT
+
+
+@njit(**EXACT)
+def _first(here, s, begin, i):
+    """Factors by the M-step of a climb's statistics; False where a covariance collapses."""
+    k, d = here.means.shape
+    at = begin + 8 * i * k * (1 + d * d)
+    counts, scatters = d1(at, (k,)), d3(at + 8 * k, (k, d, d))
+    for j in range(k):
+        if not counts[j] > 0.0:
+            return False
+        s.counts[j] = counts[j]
+        for h in range(d):
+            for m in range(d):
+                s.b[j, h, m] = scatters[j, h, m]
+    return structure(s, False, here.factors)
+
+
+@njit(**EXACT)
+def _go(room, climbs, ground, i, most):
+    """Climb from the place that is in the room, up to so many steps in all, and say where it ended."""
+    done, here = climbs.ends[2 * i + 1], room.here
+    weights = ground.weights + i * ground.weights_step if ground.weights != 0 else 0
+    rows = Rows(ground.x + i * ground.x_step, ground.n, weights, ground.memory, ground.work)
+    path = d1(climbs.history + 8 * (i * (climbs.most + 1) + done), (climbs.most + 1 - done,))
+    end, turns = _climb(here, room.there, room.s, room.prior, room.pairs, room.first, room.second, rows,
+                        ground.bound, most - done, path)  # fmt: skip
+    climbs.ends[2 * i], climbs.ends[2 * i + 1] = end, done + turns
+    _copy(here.whole, d1(climbs.theta + i * climbs.step, (climbs.numbers,)))
+    climbs.heights[2 * i], climbs.heights[2 * i + 1] = here.heights[0], here.heights[1]
 
 
 class Rows(NamedTuple):
@@ -103,6 +212,8 @@ def _climb(here, there, s, prior, pairs, first, second, rows, bound, most, path)
         if turn >= most:
             return CLIMBING, turn
         moved, tries, rounding = False, 0, 4.0 * _EPS * (abs(here.heights[1]) + total)
+        if turn >= _WINDOW and path[turn] - path[turn - _WINDOW] <= max(_NOTHING * bound, rounding):
+            return CONVERGED, turn
         while not moved and tries < 2 and pairs.state[0] > 0 and gradient < NEAR:
             tries += 1
             moved = _leap(here, there, s, prior, pairs, first, second, rows, total, radius, rounding)

@@ -12,8 +12,9 @@ from bayesgmm.kernel.library import ASCENT, function
 from bayesgmm.kernel.structured import PARTS
 from bayesgmm.kernel.threads import threads
 
-#: How an ascent ended: near enough to its mode; with all its steps taken; with a covariance that is singular.
-CONVERGED, CLIMBING, COLLAPSED = 0, 1, 2
+#: How an ascent ended: near enough to its mode; with all its steps taken; with a covariance that is singular; or left
+#: after a trial, because others were higher.
+CONVERGED, CLIMBING, COLLAPSED, LEFT = 0, 1, 2, 3
 
 
 class Penalty(NamedTuple):
@@ -24,6 +25,21 @@ class Penalty(NamedTuple):
     rows: np.ndarray  # (K,), α − 1
     more: np.ndarray  # (K,), what is added to N_k, by the means' prior too
     scatters: np.ndarray  # (K, D, D), what is added to S_k
+
+
+class Moments(NamedTuple):
+    """Where B ascents begin: at the covariances that are most likely given these."""
+
+    counts: np.ndarray  # (B, K)
+    scatters: np.ndarray  # (B, K, D, D)
+
+
+class Trial(NamedTuple):
+    """All ascents take so many steps; then the highest of them go on, and those that are sure to."""
+
+    steps: int
+    keep: int
+    sure: np.ndarray  # (B,), bool
 
 
 class Ascents(NamedTuple):
@@ -39,8 +55,8 @@ class Ascents(NamedTuple):
     histories: np.ndarray  # (B, most + 1), of which n_iter + 1 count
 
 
-def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Penalty | None = None, floor=None,
-            tolerance=1e-4, most=2000, workers: int | None = None) -> Ascents:  # fmt: skip
+def ascents(x, weights, log_weights, means, begin, code: str, *, penalty: Penalty | None = None, floor=None,
+            tolerance=1e-4, most=2000, trial: Trial | None = None, workers: int | None = None) -> Ascents:  # fmt: skip
     """EM with quasi-Newton steps from B mixtures, each over its own rows or weights, or all over the same.
 
     Laws: an ascent depends on its own start, rows and weights alone, to the last bit; its objective never falls; where
@@ -52,8 +68,10 @@ def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Pena
         Finite rows in double precision.
     weights : ndarray (N,) or (B, N) or None
         How often each row counts. Without, each once.
-    log_weights, means, factors : ndarray (B, K), (B, K, D), (B, F, D, D) or (B, F, D)
-        Where to begin, as a `Whitening` keeps factors; F = K, or 1 that all share.
+    log_weights, means : ndarray (B, K), (B, K, D)
+        Where to begin.
+    begin : ndarray (B, F, D, D) or (B, F, D), or Moments
+        Factors, as a `Whitening` keeps them, F = K, or 1 that all share; or statistics, whose M-step they are.
     code : str
         Three letters: the covariances' structure; see `structured`.
     penalty : Penalty, optional
@@ -64,6 +82,8 @@ def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Pena
         Newton's decrement, twice the objective still to be gained, at which an ascent ends.
     most : int
         Steps.
+    trial : Trial, optional
+        Without, all go to the end. With one there is one thread.
     workers : int, optional
         Threads; all without. One, where the caller has threads of its own.
 
@@ -78,6 +98,7 @@ def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Pena
     (size, k, d), n = means.shape, x.shape[-2]
     x = np.ascontiguousarray(x, dtype=float)
     weights = None if weights is None else np.ascontiguousarray(weights, dtype=float)
+    begin, factors = _begun(begin, code, k, d)
     theta = np.concatenate([part.reshape(size, -1) for part in (log_weights, means, factors)], axis=1, dtype=float)
     width = d if factors.ndim == 4 else 1
     parts = np.array([k, d, factors.shape[1], width, *(PARTS[letter] for letter in code)])
@@ -87,8 +108,10 @@ def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Pena
     climb, x_step = function(ASCENT), x.strides[0] if x.ndim == 3 else 0
     first = 0 if weights is None else address(weights)
     step = weights.strides[0] if weights is not None and weights.ndim == 2 else 0
-    at = [address(array) for array in (x, parts, given, theta, ends, heights, histories)]
-    workers = min(workers or threads(), size)
+    tried = np.array([most, size, *np.zeros(size, int)] if trial is None else [*trial[:2], *trial.sure], dtype=np.int64)
+    at = [address(array) for array in (x, parts, given, theta, ends, heights, histories, tried)]
+    moments, moments_step = (0, 0) if begin is None else (address(begin), begin.strides[0])
+    workers = 1 if trial else min(workers or threads(), size)
     # One at a time, so that all threads are busy to the end; or all at once, where there is but one.
     each = 1 if workers > 1 else size
     todo = deque(range(0, size, each))
@@ -100,13 +123,22 @@ def ascents(x, weights, log_weights, means, factors, code: str, *, penalty: Pena
             except IndexError:  # another thread took the last one
                 return
             climb(each, at[0] + i * x_step, x_step, n, at[1], first + i * step, step, most, at[2],
-                  at[3] + i * theta.strides[0], theta.strides[0], at[4] + 16 * i, at[5] + 16 * i,
-                  at[6] + i * histories.strides[0])  # fmt: skip
+                  moments + i * moments_step, at[7], at[3] + i * theta.strides[0], theta.strides[0], at[4] + 16 * i,
+                  at[5] + 16 * i, at[6] + i * histories.strides[0])  # fmt: skip
 
     together(work, workers)
     found = np.split(theta, [k, k + k * d], axis=1)
     return Ascents(found[0], found[1].reshape(size, k, d), found[2].reshape(factors.shape), *ends.T, *heights.T,
                    histories)  # fmt: skip
+
+
+def _begun(begin, code: str, k: int, d: int):
+    """Statistics as one array, and factors, which are still to be found; or none, and factors."""
+    if not isinstance(begin, Moments):
+        return None, begin
+    size, shared, is_diagonal = len(begin.counts), "V" not in code, code[2] == "I"
+    factors = np.zeros((size, 1 if shared else k, d, *(() if is_diagonal else (d,))))
+    return np.concatenate((begin.counts, begin.scatters.reshape(size, -1)), axis=1, dtype=float), factors
 
 
 def _given(penalty, floor, tolerance, k, d) -> np.ndarray:

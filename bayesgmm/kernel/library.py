@@ -69,7 +69,7 @@ _MSTEP = tuple(f"kernel/{name}.py" for name in "compiler options rotations shape
 MSTEP = Routine("mstep", 9, "bayesgmm.kernel.structure", _MSTEP)
 _ASCENT = (*_MSTEP, "kernel/ascent.py", "kernel/places.py", "kernel/quasi.py")
 #: Quasi-Newton EM over the same rows, or others, once after another, for any family.
-ASCENT = Routine("ascent", 14, "bayesgmm.kernel.ascent", _ASCENT, (WALK["dd"],))
+ASCENT = Routine("ascent", 16, "bayesgmm.kernel.ascent", _ASCENT, (WALK["dd"],))
 _LABELS = tuple(f"kernel/{name}.py" for name in ("compiler", "labels", "options", "views"))
 #: What labels are matched with: sums over rows, sums over draws, optimal assignments.
 LABELS = {name: Routine(f"labels_{name}", arguments, "bayesgmm.kernel.labels", _LABELS)

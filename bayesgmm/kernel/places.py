@@ -103,14 +103,14 @@ def image(here, s, prior, m0, m1, m2):
         _scatter(m0[i], here.factors[i if here.factors.shape[0] > 1 else 0], m2[i], s.square, s.b[i])
         if prior.kappa > 0.0:
             _pull(here.next_means[i], m0[i], prior, i, s)
-    return structure(s, here.next_factors)
+    return structure(s, True, here.next_factors)
 
 
 @njit(**EXACT)
-def structure(s, factors):
+def structure(s, known, factors):
     """The M-step of what is in `Shape`, as factors; False where a covariance collapses."""
     d, width = factors.shape[1], factors.shape[2]
-    if not m_step(s.volume, s.shape, s.axes, s.b, s.counts, s.frames, s.u, True, s.most, s.out, s.spare):
+    if not m_step(s.volume, s.shape, s.axes, s.b, s.counts, s.frames, s.u, known, s.most, s.out, s.spare):
         return False
     for f in range(factors.shape[0]):
         for j in range(d):
@@ -321,7 +321,7 @@ def along(here, vector, radius, total, s, there):
             continue
         s.counts[f] = total * max(math.exp(there.logs[f]), 1e-100)
         _scatter(s.counts[f], here.factors[f], s.square2[:, :width], s.square, s.b[f])
-    return flat or structure(s, there.factors)
+    return flat or structure(s, True, there.factors)
 
 
 @njit(**EXACT)

@@ -22,6 +22,8 @@ _free = types.ExternalFunction("free", types.void(types.int64))
 #: What a part is: one for all components, one for each, or none.
 EQUAL, VARYING, NONE = 0, 1, 2
 _MOST = 300
+#: Sweeps over shared axes up to which an M-step is but one of many, and needs no second derivatives.
+FEW = 2
 
 
 @njit(**EXACT)
@@ -61,7 +63,7 @@ def m_step(volume, shape, axes, b, counts, frames, u, known, most, out, spare):
     w, variances = d2(spare + 8 * n * d * d, (n, d)), d2(spare + 8 * (n * d * d + n * d), (n, d))
     rest = spare + 8 * (n * d * d + 2 * n * d)
     square, share, work = d2(rest, (d, d)), d1(rest + 8 * d * d, (n,)), d2(rest + 8 * (d * d + n), (n + 4, n))
-    angles = _angles(d)
+    angles = _angles(d) if most > FEW else 0
     newton = d2(rest + 8 * (d * d + n + (n + 4) * n), (angles + 3 if angles > 0 else 0, angles))
     if volume == VARYING and shape == EQUAL and not known:
         for k in range(n):

@@ -5,6 +5,7 @@ The only room that imports matplotlib. Nothing here changes matplotlib's global 
 
 from .calibration import plot_calibration
 from .checks import plot_predictive_check
+from .classification import plot_confusion, plot_reliability
 from .comparison import plot_comparison
 from .components import plot_components
 from .diagnostics import plot_ranks, plot_trace
@@ -28,6 +29,7 @@ __all__ = [
     "plot_calibration",
     "plot_comparison",
     "plot_components",
+    "plot_confusion",
     "plot_density",
     "plot_energy",
     "plot_ess",
@@ -43,6 +45,7 @@ __all__ = [
     "plot_prior",
     "plot_projection",
     "plot_ranks",
+    "plot_reliability",
     "plot_selection",
     "plot_similarity",
     "plot_trace",

@@ -40,15 +40,17 @@ def polished(fit: Fit, cell: Cell, problem: Problem) -> Fit:
     step, history, converged = climb(ground.table.rows, fit.mixture, cell.target, ground.weights)
     end = End(cell.best.kind, step.mixture, step.objective, step.log_likelihood, cell.best.n_iter, converged)
     ends = [end if summit is cell.best else _end(summit, cell, problem) for summit in cell.summits]
+    # Another end of the same mode may be a trifle higher.
+    best = max((e for e in ends if e.mixture is not None and e.degeneracy is None), key=lambda e: e.objective)
     return replace(
         fit,
-        mixture=step.mixture,
-        log_likelihood=step.log_likelihood,
-        log_posterior=None if fit.log_posterior is None else step.objective,
+        mixture=best.mixture,
+        log_likelihood=best.log_likelihood,
+        log_posterior=None if fit.log_posterior is None else best.objective,
         history=np.array(history),
-        converged=converged,
+        converged=best.converged,
         **taken(ends, ground.whole, fit.n_parameters),
-        **certainty(ground.table.rows, step.mixture, ground.weights),
+        **certainty(ground.table.rows, best.mixture, ground.weights),
     )
 
 

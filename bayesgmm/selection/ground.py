@@ -6,7 +6,7 @@ climbed a few steps each, and only the highest of them to the end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from bayesgmm.fit.degenerate import Degeneracy
 from bayesgmm.fit.em import Posterior, Target
 from bayesgmm.fit.wanted import HIERARCHY
 from bayesgmm.kernel import Stats, ascents
-from bayesgmm.kernel.ascents import COLLAPSED, CONVERGED
+from bayesgmm.kernel.ascents import COLLAPSED, CONVERGED, LEFT, Ascents, Moments, Trial
 from bayesgmm.mixture import Mixture
 
 # Newton's decrement at which a climb ends: twice the log-likelihood that is left, a hundredth of what a table shows. At
@@ -28,6 +28,8 @@ TOLERANCE, _MOST = 1e-4, 2000
 # Steps after which starts are compared.
 _ROUGH = 12
 _WITHOUT_ROWS = nowhere("a component has lost all its points")[0].note
+_OF_STATS = ("counts", "means", "scatters")
+_FLAT_ROWS = nowhere("its rows have no volume")[0].note
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,46 +77,31 @@ class Ground:
             return []
         if not is_compiled(self.table.rows, target) or self.units(target.family) is None:
             return self._slowly(begin, target)
-        places = self._begun([one.stats for one in begin], target)
-        lost = [Summit(one.kind, np.nan, 0, False, why) for one, why in zip(begin, places) if isinstance(why, str)]
-        kinds = [one.kind for one, place in zip(begin, places) if not isinstance(place, str)]
-        places = [np.array(part) for part in zip(*(place for place in places if not isinstance(place, str)))]
-        if not places:
-            return lost
-        rough, after = self._ascended(kinds, places, target, _ROUGH if len(kinds) > keep else _MOST)
-        unfinished = [i for i, one in enumerate(rough) if not one.converged and one.place is not None]
-        if len(kinds) <= keep:
-            return [*rough, *lost]
-        best = sorted(unfinished, key=lambda i: -rough[i].objective)[:keep]
-        best += [i for i in unfinished if i not in best and kinds[i].startswith(HIERARCHY)]
-        done = [one for i, one in enumerate(rough) if i not in unfinished]
-        if best:
-            some, _ = self._ascended([kinds[i] for i in best], [part[best] for part in after], target, _MOST)
-            done += [replace(one, n_iter=one.n_iter + _ROUGH) for one in some]
-        return [*done, *lost]
+        kinds, places, lost = self._begun(begin, target)
+        return [*self._ascended(kinds, places, target, keep), *lost] if kinds else lost
 
-    def _begun(self, some: list[Stats], target: Target) -> list[tuple | str]:
-        """Of each start log π, μ and factors, in z, of the first M-step; or why there are none."""
-        units, family = self.units(target.family)[0], target.family
+    def _begun(self, begin: list[Beginning], target: Target) -> tuple[list[str], list[np.ndarray], list[Summit]]:
+        """Of starts, kinds, and log π and μ in z, with N and S there, or under a prior the factors; and of those from
+        which there is no first step, why.
+        """
         if isinstance(target, Posterior):
-            return [self._begun_below(stats, target, units) for stats in some]
-        counts, means, scatters = (
-            np.array([getattr(s, name) for s in some]) for name in ("counts", "means", "scatters")
-        )
-        means, scatters = (means - units.centre) @ units.turn.T, units.turn @ scatters @ units.turn.T
-        shares = np.log(np.maximum(counts / counts.sum(axis=1, keepdims=True), np.finfo(float).tiny))
-        return [self._first(family, *parts) for parts in zip(shares, means, scatters, counts)]
+            found = [self._begun_below(one.stats, target, self.units(target.family)[0]) for one in begin]
+        else:
+            found = [None if (one.stats.counts > 0).all() else _WITHOUT_ROWS for one in begin]
+        lost = [Summit(one.kind, np.nan, 0, False, why) for one, why in zip(begin, found) if isinstance(why, str)]
+        some = [i for i, why in enumerate(found) if not isinstance(why, str)]
+        if isinstance(target, Posterior):
+            places = [np.array(part) for part in zip(*(found[i] for i in some))]
+        else:
+            places = self._moved([begin[i].stats for i in some], target.family) if some else []
+        return [begin[i].kind for i in some], places, lost
 
-    def _first(self, family: Family, log_weights, means, scatters, counts) -> tuple | str:
-        if not (counts > 0).all():
-            return _WITHOUT_ROWS
-        try:
-            factors = family.whitening(family.m_step(scatters, counts)).factors
-        except np.linalg.LinAlgError as error:
-            return nowhere(str(error))[0].note
-        if not family.is_shared and len(factors) < len(counts):
-            factors = np.broadcast_to(factors, (len(counts), *factors.shape[1:]))
-        return log_weights, means, factors
+    def _moved(self, some: list[Stats], family: Family) -> list[np.ndarray]:
+        """log π, μ, N and S of statistics, in z."""
+        (centre, turn, _), _ = self.units(family)
+        counts, means, scatters = (np.array([getattr(s, name) for s in some]) for name in _OF_STATS)
+        shares = np.log(counts / counts.sum(axis=1, keepdims=True))
+        return [shares, (means - centre) @ turn.T, counts, turn @ scatters @ turn.T]
 
     def _begun_below(self, stats: Stats, target: Posterior, units: Units) -> tuple | str:
         """The same under a prior."""
@@ -124,27 +111,29 @@ class Ground:
             return nowhere(str(error))[0].note
         return start.log_weights, (start.means - units.centre) @ units.turn.T, units.factors(start, target.family)
 
-    def _ascended(self, kinds, places, target: Target, most: int) -> tuple[list[Summit], list]:
+    def _ascended(self, kinds, places, target: Target, keep: int) -> list[Summit]:
         units, z = self.units(target.family)
-        prior = units.penalty(target, places[0].shape[1])
+        log_weights, means, *begin = places
+        prior = units.penalty(target, means.shape[1])
         floor = np.zeros(z.shape[1]) if prior else FLAT * np.diag(units.factor) ** 2
-        found = ascents(z, self.weights, *places, target.family.letters, penalty=prior, floor=floor,
-                        tolerance=TOLERANCE, most=most, workers=1)  # fmt: skip
+        trial = Trial(_ROUGH, keep, np.array([kind.startswith(HIERARCHY) for kind in kinds]))
+        found = ascents(z, self.weights, log_weights, means, begin[0] if prior else Moments(*begin),
+                        target.family.letters, penalty=prior, floor=floor, tolerance=TOLERANCE, most=_MOST,
+                        trial=trial, workers=1)  # fmt: skip
         # Densities of z, in units of x.
         shift = self.whole.total * float(np.linalg.slogdet(units.turn)[1])
-        after = [found.log_weights, found.means, found.factors]
-        summits = []
-        for i, kind in enumerate(kinds):
-            if found.ends[i] == COLLAPSED:
-                summits.append(Summit(kind, np.nan, 0, False, nowhere("its rows have no volume")[0].note))
-                continue
-            place = tuple(part[i] for part in after)
-            summits.append(Summit(kind, float(found.objectives[i]) + shift, int(found.n_iter[i]),
-                                  bool(found.ends[i] == CONVERGED), "", place))  # fmt: skip
-        return summits, after
+        return [_summit(kind, found, i, shift) for i, kind in enumerate(kinds) if found.ends[i] != LEFT]
 
     def _slowly(self, begin: list[Beginning], target: Target) -> list[Summit]:
         found = climb_from(self.table.rows, [one.stats for one in begin], target, case_weights=self.weights,
                            tolerance=TOLERANCE, most=_MOST)  # fmt: skip
         return [Summit(one.kind, c.objective, c.n_iter, c.converged, c.note, c.mixture)
                 for one, c in zip(begin, found, strict=True)]  # fmt: skip
+
+
+def _summit(kind: str, found: Ascents, i: int, shift: float) -> Summit:
+    if found.ends[i] == COLLAPSED:
+        return Summit(kind, np.nan, 0, False, _FLAT_ROWS)
+    place = found.log_weights[i], found.means[i], found.factors[i]
+    return Summit(kind, float(found.objectives[i]) + shift, int(found.n_iter[i]), bool(found.ends[i] == CONVERGED), "",
+                  place)  # fmt: skip

@@ -28,7 +28,7 @@ from bayesgmm.fit.starts import starts_for
 from bayesgmm.kernel import Stats, e_step
 from bayesgmm.mixture import Mixture
 from bayesgmm.priors import Prior
-from bayesgmm.selection.ground import Ground, Summit
+from bayesgmm.selection.ground import TOLERANCE, Ground, Summit
 from bayesgmm.selection.workers import Stopped
 
 # Climbs of a cell that go all the way: of its own starts, and of where others have ended.
@@ -157,7 +157,11 @@ class Problem:
     def _settled(self, cell: Cell) -> Cell:
         """The best of a cell's summits: from the highest down, the first that is not degenerate."""
         found, spare = list(cell.summits), None
-        for i in sorted((i for i, s in enumerate(found) if s.place is not None), key=lambda i: -found[i].objective):
+        # One that is no higher than a climb leaves below itself is where the best is already.
+        height = {id(cell.best): TOLERANCE}
+        order = sorted((i for i, s in enumerate(found) if s.place is not None),
+                       key=lambda i: -found[i].objective - height.get(id(found[i]), 0.0))  # fmt: skip
+        for i in order:
             if found[i] is cell.best and not cell.degenerate:
                 return replace(cell, summits=tuple(found))
             if found[i].degeneracy is not None:

@@ -28,8 +28,23 @@ def test_penguins():
     assert table.values.mean(axis=0).round(2).tolist() == [43.92, 17.15, 200.92, 4201.75]
 
 
+def test_japanese_vowels():
+    frame = load_dataset("japanese_vowels")
+    assert frame.columns[:4].tolist() == ["utterance", "part", "speaker", "frame"] and frame.shape == (9961, 16)
+    assert not frame.isna().any().any()
+    said = frame.groupby("utterance").agg(part=("part", "first"), speaker=("speaker", "first"), n=("frame", "size"))
+    numbers = said.groupby(["part", "speaker"]).size()
+    # As the description at the UCI repository has them.
+    assert numbers["train"].tolist() == [30] * 9 and numbers["test"].tolist() == [31, 35, 88, 44, 29, 24, 40, 50, 29]
+    assert (said["n"].min(), said["n"].max()) == (7, 29)
+    assert (frame.groupby("utterance")["frame"].max() + 1 == said["n"]).all()
+    assert (frame.groupby("utterance")[["part", "speaker"]].nunique() == 1).all().all()
+    assert frame.loc[0, ["lpc1", "lpc2", "lpc12"]].tolist() == [1.860936, -0.207383, 0.088728]
+
+
 def test_an_unknown_name_lists_those_there_are():
-    with pytest.raises(DataError, match="no data set 'iris'; load one of 'faithful', 'galaxies', 'penguins'"):
+    known = "'faithful', 'galaxies', 'japanese_vowels', 'penguins'"
+    with pytest.raises(DataError, match=f"no data set 'iris'; load one of {known}"):
         load_dataset("iris")
 
 

@@ -128,3 +128,16 @@ def answered(n_processes=2):
         found["partitions"][name] = partition(labels, restarts=2, seed=0, progress=False)
         found["balls"][name] = found["partitions"][name].credible_ball(0.95)
     return HowMany(**found, table=table_of(found, 0.95), level=0.95, missing=(), n_obs=24)
+
+
+def judged(sharper=1.0):
+    """Probabilities that are right, or sharpened, beside labels drawn from them."""
+    import pandas as pd
+
+    from bayesgmm.classify import assess
+
+    rng, classes = np.random.default_rng(0), ["ant", "bee", "long-horned beetle"]
+    p = rng.dirichlet([0.3, 0.4, 0.5], size=300)
+    labels = np.array(classes)[(rng.random((300, 1)) > p.cumsum(axis=1)).sum(axis=1)]
+    p = p**sharper
+    return assess(pd.DataFrame(p / p.sum(axis=1, keepdims=True), columns=classes), labels)

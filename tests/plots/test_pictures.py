@@ -11,7 +11,7 @@ from bayesgmm import plots
 from bayesgmm.draws.mixtures import from_arrays
 from bayesgmm.plots.style import figure_of
 
-from .conftest import answered, clusters_of_two, made_up, swept
+from .conftest import answered, clusters_of_two, judged, made_up, swept
 
 pytestmark = pytest.mark.usefixtures("labels_that_hold")
 picture = pytest.mark.mpl_image_compare(style="default", savefig_kwargs={"dpi": 45, "metadata": {"Software": None}})
@@ -181,3 +181,15 @@ def test_projection_on_small_axes_of_others():
     plots.plot_projection(mixture, x, ax=axes[0])
     plots.plot_projection(bg.project(mixture), directions=(2, 3), ax=axes[1])
     return figure
+
+
+@pytest.mark.parametrize("scale", ["linear", "logit"])
+@picture
+def test_reliability(scale):
+    some = {"as it is": judged().reliability(), "sharper": judged(4.0).reliability()}
+    return figure_of(plots.plot_reliability(some, scale=scale))
+
+
+@picture
+def test_confusion():
+    return figure_of(plots.plot_confusion(judged()))
