@@ -9,6 +9,8 @@ from .heavy import student_mixture
 from .hierarchical import hierarchical_mixture
 from .independent import independent_mixture
 from .lkj import lkj_mixture
+from .sparse import sparse_mixture
+from .sticks import stick_breaking_mixture
 
 __all__ = [
     "conjugate_mixture",
@@ -18,6 +20,8 @@ __all__ = [
     "independent_mixture",
     "lkj_mixture",
     "poisson_mixture",
+    "sparse_mixture",
+    "stick_breaking_mixture",
     "student_mixture",
 ]
 

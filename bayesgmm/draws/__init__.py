@@ -5,6 +5,7 @@ from bayesgmm.draws.check import PredictiveCheck, predictive_check
 from bayesgmm.draws.densities import predictive_density, predictive_quantile
 from bayesgmm.draws.diagnose import Diagnosis, diagnose
 from bayesgmm.draws.features import by_feature
+from bayesgmm.draws.identify import identify
 from bayesgmm.draws.impute import impute
 from bayesgmm.draws.labels import relabel
 from bayesgmm.draws.losses import adjusted_rand_index, partition_distance
@@ -29,6 +30,7 @@ __all__ = [
     "diagnose",
     "from_arrays",
     "highest_density",
+    "identify",
     "impute",
     "label_report",
     "match",

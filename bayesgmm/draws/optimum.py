@@ -37,6 +37,8 @@ def search(labels: np.ndarray, p, loss: str, rng: np.random.Generator, *, restar
     for twice as many.
     """
     n, most = labels.shape[1], int(labels.max()) + 1
+    if loss == "binder" and n <= _HIERARCHY and 16 * n * n <= memory * 1e9:
+        p = co_clustering(labels)  # of which a start is made too
     fitting = _fitting(labels, loss, memory)
     slots = min(n, fitting, 2 * most + 8) if max_clusters is None else min(n, max_clusters)
     if slots > fitting:
@@ -91,8 +93,8 @@ def _fitting(labels: np.ndarray, loss: str, memory: float) -> int:
 
 def _problem(labels: np.ndarray, p, loss: str, slots: int) -> Problem:
     total = growth(loss, labels.shape[1])
-    if loss == "vi_bound":
-        return Problem.of_similarity(p, total, n_slots=slots)
+    if p is not None:
+        return Problem.of_similarity(p, total, n_slots=slots, pairs=loss == "binder")
     return Problem.of_draws(labels, total, n_slots=slots, ratio=loss == "nvi")
 
 
@@ -125,7 +127,7 @@ def _from_all(problem: Problem, labels, p, loss: str, rng, restarts: int, progre
     same = _SAME * problem.n * (problem.n if loss == "binder" else 1)
     least = min(end.value for end, _ in swept)
     reached = [(numbered(end.labels), times) for end, times in swept if end.value <= least + same]
-    losses = [round(bound(one, p) if p is not None else float(distances(labels, one, loss).mean()), 12)
+    losses = [round(bound(one, p) if loss == "vi_bound" else float(distances(labels, one, loss).mean()), 12)
               for one, _ in reached]  # fmt: skip
     total = sum(times for _, times in swept)
     return Optimum(reached[int(np.argmin(losses))][0], total, sum(times for _, times in reached), bool(halt[0]))

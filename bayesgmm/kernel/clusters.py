@@ -7,9 +7,11 @@ candidate does not touch,
     TABLE   Σ_k G(n_k) − 2/M Σ_m Σ_kl G(n_kl)               Binder's loss: G(n) = n²; VI: G(n) = n log₂ n
     RATIO   1/M Σ_m (A + B_m − 2 C_m) / (G(N) − C_m)        VI over the joint entropy; A = Σ_k G(n_k), B_m, C_m alike
     BOUND   Σ_k G(n_k) − 2 Σ_i log₂ s_i,  s_i = Σ_j p_ij     over j in i's cluster: VI, the expectation inside the log
+    PAIR    Σ_k G(n_k) − 2 Σ_i s_i                           Binder's loss once more, by similarities p_ij
 
 Counts n_kl of all draws are kept up to date: an item has one cell in each draw, so that a move costs M additions, and
-the costs of all its moves M gathers a slot. Under BOUND the sums s_i are kept instead.
+the costs of all its moves M gathers a slot. Under BOUND the sums s_i are kept instead; under PAIR those of every item
+and slot, so that a move costs N additions, and the costs of all moves nothing but K numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from numba import njit, types
 from bayesgmm.kernel.options import EXACT
 from bayesgmm.kernel.views import _view_of
 
-TABLE, RATIO, BOUND = 0, 1, 2
+TABLE, RATIO, BOUND, PAIR = 0, 1, 2, 3
 # A move must gain more than rounding does.
 TINY = 1e-10
 # Products of ratios are turned into logarithms before they overflow; a ratio is never more than 2 · 10¹⁶.
@@ -47,18 +49,18 @@ class Clusters(NamedTuple):
     whole: np.ndarray  # (M,) RATIO: B_m
     joint: np.ndarray  # (M,) RATIO: C_m
     sum: np.ndarray  # (2,) A; and, by which attempts are judged, Σ_m Σ_kl G(n_kl) since it was last set to 0
-    p: np.ndarray  # (N, N) BOUND: similarities
+    p: np.ndarray  # (N, N) BOUND, PAIR: similarities
     own: np.ndarray  # (N,) BOUND: s_i
     product: np.ndarray  # (K,) BOUND: of ratios
     within: np.ndarray  # (K,) BOUND: Σ_j p_ij
+    near: np.ndarray  # (K, N) PAIR: Σ_j p_ij of every item i over the items j of a slot
 
 
 @njit(**EXACT)
 def put(c, i, k):
     """Item i, which is nowhere, into slot k."""
     c.sum[0] += c.step[c.size[k]]
-    if c.p.shape[0] > 0:
-        _lean(c, i, k, 1.0)
+    _lean(c, i, k, 1.0)
     for m in range(c.at.shape[1]):
         row = c.count[c.at[i, m]]
         more = c.step[row[k]]
@@ -85,15 +87,18 @@ def take(c, i):
         c.sum[1] -= less
         if c.joint.shape[0] > 0:
             c.joint[m] -= less
-    if c.p.shape[0] > 0:
-        _lean(c, i, k, -1.0)
+    _lean(c, i, k, -1.0)
     while c.top[0] > 0 and c.size[c.top[0] - 1] == 0:
         c.top[0] -= 1
 
 
 @njit(**EXACT)
 def _lean(c, i, k, sign):
-    """The sums s_j of a slot with item i, or without it; and s_i."""
+    """Sums of similarities of a slot with item i, or without it: s_j and s_i, or those of every item."""
+    for j in range(c.near.shape[1]):
+        c.near[k, j] += sign * c.p[i, j]
+    if c.near.shape[0] > 0 or c.p.shape[0] == 0:
+        return
     own = c.p[i, i]
     for j in range(c.label.shape[0]):
         if c.label[j] == k and j != i:
@@ -110,6 +115,8 @@ def best(c, i, kind):
         _by_table(c, i, reach)
     elif kind == RATIO:
         _by_ratio(c, i, reach)
+    elif kind == PAIR:
+        _by_pair(c, i, reach)
     else:
         _by_bound(c, i, reach)
     home, found, least = c.label[i], -1, math.inf
@@ -193,6 +200,15 @@ def _by_bound(c, i, reach):
 
 
 @njit(**EXACT)
+def _by_pair(c, i, reach):
+    """What the sum grows by with item i in a slot, itself left out of the slot it is in."""
+    home = c.label[i]
+    for k in range(reach):
+        is_home = 1 if k == home else 0
+        c.cost[k] = c.step[c.size[k] - is_home] - 4.0 * (c.near[k, i] - is_home * c.p[i, i]) - 2.0 * c.p[i, i]
+
+
+@njit(**EXACT)
 def objective(c, kind):
     """The sum, or N times the ratio, of the whole candidate, added up anew."""
     found = 0.0
@@ -205,6 +221,9 @@ def objective(c, kind):
             for k in range(c.top[0]):
                 found += c.total[c.count[cell, k]]
         found /= c.at.shape[1]
+    elif kind == PAIR:
+        for i in range(c.label.shape[0]):
+            found += c.near[c.label[i], i]
     else:
         for i in range(c.label.shape[0]):
             found += math.log2(c.own[i])

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from bayesgmm.kernel.assign import word
-from bayesgmm.kernel.clusters import BOUND, RATIO, TABLE, TINY, Clusters, best, n2, objective, put, take
+from bayesgmm.kernel.clusters import PAIR, RATIO, TABLE, TINY, Clusters, best, n2, objective, put, take
 from bayesgmm.kernel.options import EXACT
 from bayesgmm.kernel.views import d1, d2, i1, u1
 
@@ -28,13 +28,14 @@ _SWEEPS, _LOCAL, _ROUNDS, _ASKED = 100, 3, 20, 64
 def function(name):
     """A start made into a local optimum: the only function, so that its name says nothing.
 
+    ``joint`` has room for numbers that a kind keeps: one a draw, or one a slot and item.
     ``label`` (N,) is the start where ``given``, and the answer; with ``deep`` 0 it is only looked at, with 1 swept,
     with 2 clusters are taken on too. ``value`` becomes the objective. ``halt`` not 0 ends the search where it is.
     """
 
     def search(kind, n, n_draws, n_cells, n_slots, at, count, p, label, given, deep, total, step, whole, joint, key,
                integers, reals, halt, value):  # fmt: skip
-        k, by_draws = n_slots, kind != BOUND
+        k, by_draws = n_slots, kind == TABLE or kind == RATIO
         cells, pairs = n_cells if by_draws else 0, 0 if by_draws else n
         ratios = n_draws if kind == RATIO else 0
         c = Clusters(
@@ -42,6 +43,7 @@ def function(name):
             d1(total, (n + 1,)), d1(step, (n + 1,)), n2(at, (n, n_draws if by_draws else 0)), n2(count, (cells, k)),
             d1(whole, (ratios,)), d1(joint, (ratios,)), d1(reals + 8 * k, (2,)), d2(p, (pairs, pairs)),
             d1(reals + 8 * (3 * k + 2), (pairs,)), d1(reals + 8 * (k + 2), (k,)), d1(reals + 8 * (2 * k + 2), (k,)),
+            d2(joint, (k if kind == PAIR else 0, n if kind == PAIR else 0)),
         )  # fmt: skip
         left = integers + 8 * (k + 1)
         order, members, back = i1(left, (n,)), i1(left + 8 * n, (n,)), i1(left + 16 * n, (n,))

@@ -14,7 +14,7 @@ from bayesgmm.kernel.library import PAIRS, SEARCH, function
 from bayesgmm.kernel.threads import threads
 
 #: What is searched for; as `clusters` numbers them.
-TABLE, RATIO, BOUND = 0, 1, 2
+TABLE, RATIO, BOUND, PAIR = 0, 1, 2, 3
 #: How far: looked at only; sweeps of single items; whole clusters too.
 LOOK, SWEEP, DEEP = 0, 1, 2
 # Rows that are compared with all others together, so that these are read once for all of them.
@@ -37,10 +37,11 @@ class Problem:
         Σ_k G(n_k) − 2/M Σ_m Σ_kl G(n_kl)            TABLE; with n_kl the items that cluster k shares with l of a draw
         N/M Σ_m VI(c, c_m) / H(c, c_m)                RATIO; with G(n) = n log₂ n
         Σ_k G(n_k) − 2 Σ_i log₂ Σ_j∈c(i) p_ij         BOUND; the same G
+        Σ_k G(n_k) − 2 Σ_i Σ_j∈c(i) p_ij              PAIR; with G(n) = n² what TABLE is, by similarities
 
     Parameters
     ----------
-    kind : {TABLE, RATIO, BOUND}
+    kind : {TABLE, RATIO, BOUND, PAIR}
     total : ndarray (N + 1,)
         G(0), …, G(N).
     n_slots : int
@@ -67,9 +68,10 @@ class Problem:
         return cls(RATIO if ratio else TABLE, np.ascontiguousarray(total), n_slots, cells, int(first[-1]))
 
     @classmethod
-    def of_similarity(cls, similarity: np.ndarray, total: np.ndarray, *, n_slots: int) -> Problem:
-        """From similarities (N, N), symmetric, with ones along the diagonal."""
-        return cls(BOUND, np.ascontiguousarray(total), n_slots, similarity=np.ascontiguousarray(similarity))
+    def of_similarity(cls, similarity: np.ndarray, total: np.ndarray, *, n_slots: int, pairs=False) -> Problem:
+        """From similarities (N, N), symmetric, with ones along the diagonal: for Binder's loss with ``pairs``."""
+        kind, p = PAIR if pairs else BOUND, np.ascontiguousarray(similarity)
+        return cls(kind, np.ascontiguousarray(total), n_slots, similarity=p)
 
     @property
     def n(self) -> int:
@@ -102,7 +104,7 @@ class Problem:
         if label.shape != (n,) or not (0 <= label.min() and label.max() < k):
             raise ValueError(f"a start is a partition of {n} items into at most {k} clusters, numbered from 0")
         count = np.zeros((self.n_cells, k), dtype=np.uint32)
-        joint, value = np.zeros(n_draws), np.zeros(1)
+        joint, value = np.zeros(k * n if self.kind == PAIR else n_draws), np.zeros(1)
         integers, reals = np.zeros(k + 2 + 3 * n, dtype=np.int64), np.zeros(3 * k + 2 + n)
         halt = np.zeros(1, dtype=np.int64) if halt is None else halt
         key = np.asarray(key, dtype=np.uint64)

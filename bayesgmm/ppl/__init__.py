@@ -7,7 +7,8 @@ from bayesgmm.ppl.lkj import LKJCorrelation
 from bayesgmm.ppl.marginal import MarginalGaussianMixture
 from bayesgmm.ppl.mixing import MarginalMixture
 from bayesgmm.ppl.positive import concentration, positive
+from bayesgmm.ppl.sticks import StickBreaking
 from bayesgmm.ppl.wishart import Wishart
 
-__all__ = ["Declaration", "InverseWishart", "LKJCorrelation", "MarginalGaussianMixture", "MarginalMixture", "Wishart",
-           "concentration", "coords", "declaration", "declare", "positive"]  # fmt: skip
+__all__ = ["Declaration", "InverseWishart", "LKJCorrelation", "MarginalGaussianMixture", "MarginalMixture",
+           "StickBreaking", "Wishart", "concentration", "coords", "declaration", "declare", "positive"]  # fmt: skip

@@ -19,6 +19,7 @@ from bayesgmm.draws.losses import distances
 from bayesgmm.draws.mixtures import read
 from bayesgmm.draws.n_clusters import mean_error
 from bayesgmm.draws.optimum import bound, bound_influence
+from bayesgmm.kernel import Problem, co_clustering
 
 FOLDER = Path(os.environ.get("BAYESGMM_REFERENCES", Path(__file__).parents[3] / "shared" / "refs")) / "partitions"
 LOSSES = ("vi", "binder", "nvi", "vi_bound")
@@ -102,6 +103,21 @@ def test_the_adjusted_rand_index_is_scikit_learns():
         a, b = rng.integers(3, size=n), rng.integers(5, size=n)
         assert bg.adjusted_rand_index(a, b) == pytest.approx(adjusted_rand_score(a, b), abs=1e-12)
         assert bg.adjusted_rand_index(a, a) == 1.0
+
+
+def test_binder_by_similarities_is_binder_by_draws():
+    """The same objective, looked at, and no search by one gets below what the other finds from the same start."""
+    _, draws = made_up(50, 80, 4, 0.3, seed=3)
+    labels, total = clusterings(draws).labels, np.arange(81.0) ** 2
+    by_draws = Problem.of_draws(labels, total, n_slots=12)
+    by_pairs = Problem.of_similarity(co_clustering(labels), total, n_slots=12, pairs=True)
+    for seed in range(5):
+        start = np.random.default_rng(seed).integers(5, size=80)
+        one, other = (problem.search((0, 0), start, deep=0).value for problem in (by_draws, by_pairs))
+        assert one == pytest.approx(other, rel=1e-12)
+        one, other = (problem.search((seed, 1), start) for problem in (by_draws, by_pairs))
+        assert one.value == pytest.approx(other.value, rel=1e-9)
+        assert by_draws.search((0, 0), other.labels, deep=0).value == pytest.approx(other.value, rel=1e-12)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -27,6 +27,8 @@ def partitions(n):
 
 def log_marginal(x, prior, alias):
     """log p(x) of the rows of one cluster, mean and covariance integrated out (Gelman et al. 2013, section 3.6)."""
+    if isinstance(prior, bg.Independent):
+        return log_marginal_of_independent(x, prior)
     (n, d), shrinkage = x.shape, prior.shrinkage + len(x)
     if alias == "diag":
         each = [bg.Conjugate([prior.mean[j]], prior.shrinkage, prior.dof, [[prior.scale[j, j]]]) for j in range(d)]
@@ -41,6 +43,56 @@ def log_marginal(x, prior, alias):
     dof, log_det = prior.dof + n, [np.linalg.slogdet(m)[1] for m in (prior.scale, prior.scale + scatter)]
     value += multigammaln(dof / 2, d) - multigammaln(prior.dof / 2, d)
     return value + prior.dof / 2 * log_det[0] - dof / 2 * log_det[1]
+
+
+def log_marginal_of_independent(x, prior):
+    """log p(x) of two features where μ ~ N(m₀, B₀) knows nothing of Σ, which is integrated out; μ on a grid."""
+    n, spread = len(x), np.sqrt(np.diag(prior.mean_covariance))
+    axes = [np.linspace(m - 7 * s, m + 7 * s, 301) for m, s in zip(prior.mean, spread)]
+    mu = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    gaps = x - mu[..., None, :]
+    log_dets = np.linalg.slogdet(prior.scale + gaps.mT @ gaps)[1]
+    value = multigammaln((prior.dof + n) / 2, 2) - multigammaln(prior.dof / 2, 2) - n * np.log(np.pi)
+    value += prior.dof / 2 * np.linalg.slogdet(prior.scale)[1] - (prior.dof + n) / 2 * log_dets
+    height = value + stats.multivariate_normal(prior.mean, prior.mean_covariance).logpdf(mu)
+    return log_integral(log_integral(height, axes[1]), axes[0])
+
+
+def log_integral(height, at):
+    """log ∫ exp(height), along the last axis."""
+    top = height.max(axis=-1, keepdims=True)
+    return top[..., 0] + np.log(simpson(np.exp(height - top), x=at))
+
+
+def log_marginals_of_hierarchical(x, prior):
+    """log p(x, C₀) of rows of one feature as one cluster, on a grid of log C₀, and the grid. σ² ~ InvGamma(c₀, C₀)."""
+    (mean,), (sd,) = prior.mean, np.sqrt(np.diag(prior.mean_covariance))
+    mu, at = np.linspace(mean - 8 * sd, mean + 8 * sd, 2001), np.linspace(-14, 8, 201)
+    c, rate = prior.shape, np.exp(at)[:, None]
+    value = gammaln(c + len(x) / 2) - gammaln(c) - len(x) / 2 * np.log(2 * np.pi) + c * np.log(rate)
+    height = value - (c + len(x) / 2) * np.log(rate + 0.5 * ((x[:, None] - mu) ** 2).sum(axis=0))
+    return log_integral(height + stats.norm.logpdf(mu, mean, sd), mu), at
+
+
+def exact_of_hierarchical(x, prior, log_p):
+    """`exact` for diagonal covariances under the hierarchical prior: each C₀ is integrated out at the end."""
+    found, marginals, values = partitions(len(x)), {}, []
+    for labels in found:
+        value = np.atleast_1d(log_p(tuple(sorted(np.bincount(labels)))))
+        for j in range(x.shape[1]):
+            own = bg.Hierarchical([prior.mean[j]], [[prior.mean_covariance[j, j]]], prior.shape, prior.rate_shape,
+                                  [[prior.rate_rate[j, j]]])  # fmt: skip
+            height = 0.0
+            for k in range(labels.max() + 1):
+                rows = tuple(np.flatnonzero(labels == k))
+                if (rows, j) not in marginals:
+                    marginals[rows, j] = log_marginals_of_hierarchical(x[list(rows), j], own)
+                each, at = marginals[rows, j]
+                height = height + each
+            law = stats.gamma(own.rate_shape, scale=1 / own.rate_rate[0, 0])
+            value = value + log_integral(height + law.logpdf(np.exp(at)) + at, at)
+        values.append(value)
+    return found, np.exp(np.array(values) - logsumexp(values))
 
 
 def log_finite(sizes, k, gamma):
@@ -190,10 +242,13 @@ def assert_probabilities(indicators, expected):
         assert abs(values.mean() - p) < z * np.sqrt(p * (1 - p) / ess), (name, values.mean(), p, ess)
 
 
-def check(x, alias, options, log_p, draws):
+def check(x, alias, options, log_p, draws, prior=None):
     d = x.shape[1]
-    prior = bg.Conjugate(np.zeros(d), 0.3, d + 2.0, np.eye(d) + 0.2)
-    found, p = exact(x, prior, alias, log_p)
+    prior = bg.Conjugate(np.zeros(d), 0.3, d + 2.0, np.eye(d) + 0.2) if prior is None else prior
+    if isinstance(prior, bg.Hierarchical):
+        found, p = exact_of_hierarchical(x, prior, log_p)
+    else:
+        found, p = exact(x, prior, alias, log_p)
     options = {"prior": prior, "covariance_type": alias, "draws": draws, "tune": 500, "thin": 1, **options}
     tree = bg.sample_components(x, keep="allocations", seed=1, progress=False, **options)
     posterior = tree["posterior"]
@@ -224,3 +279,13 @@ def test_partitions_have_their_posterior(name):
                                              ("mfm, static", "spherical")])  # fmt: skip
 def test_partitions_of_a_plane_have_their_posterior(name, alias):
     check(PLANE, alias, *CASES[name], draws=8_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "alias", "prior"), [
+    ("mfm, static", "full", bg.Independent([0.2, -0.1], [[3.0, 0.5], [0.5, 2.0]], 4.5, [[1.2, 0.2], [0.2, 0.8]])),
+    ("mfm, static", "diag", bg.Hierarchical([0.2, -0.1], np.diag([3.0, 2.0]), 1.5, 0.8, np.diag([2.0, 1.0]))),
+])  # fmt: skip
+def test_partitions_under_priors_without_a_closed_form_have_their_posterior(name, alias, prior):
+    """Means, and C₀, are integrated out by Simpson's rule."""
+    check(PLANE[:5], alias, *CASES[name], draws=8_000, prior=prior)

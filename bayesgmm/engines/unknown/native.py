@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba import njit, types
 
 from bayesgmm.engines.sweeps import variates
-from bayesgmm.engines.unknown import process, state, telescope, urn
+from bayesgmm.engines.unknown import process, split, state, telescope, urn
 from bayesgmm.engines.unknown.state import Place
 from bayesgmm.kernel.library import WALK, Routine
 from bayesgmm.kernel.options import EXACT
@@ -19,7 +19,7 @@ _FILES = {
     "tape": "scalars",
     "engines/density": "blocks means weights",
     "engines/sweeps": "conjugate covariances means triangular variates",
-    "engines/unknown": "components native process state telescope urn",
+    "engines/unknown": "cluster components native pair process split state telescope urn",
 }
 _SOURCES = tuple(f"{folder}/{name}.py" for folder, names in _FILES.items() for name in names.split())
 ROUTINE = Routine("unknown", 12, __name__, _SOURCES, (WALK["dd"],))
@@ -50,23 +50,23 @@ def function(name):
         if at.header[2] == 0:
             variates.begin(at.stream, keys, first)
             at.header[2] = 1
-            telescope.allocate(s, i1(s[Place.LABELS], (s[Place.N],)))
+            telescope.allocate(s)
         while done < n and at.header[3] == state.DONE:
             is_wanted = first + done >= tune and (first + done - tune) % thin == thin - 1
             if is_wanted and end + most > size:
                 at.header[3] = state.BRIMMING
                 break
             variates.begin(at.stream, keys, first + done + 1)
+            is_to_move = (first + done) % split.EVERY == 0
             if law.is_finite:
-                telescope.sweep(s, law, i1(labels + 8 * length * q, (length if is_wanted else 0,)))
+                telescope.sweep(s, law, is_to_move)
             else:
-                urn.sweep(s, law, is_wanted)
+                urn.sweep(s, law, is_wanted, is_to_move)
             if at.header[3] != state.DONE:
                 break
             if is_wanted:
                 _write(s, d1(numbers + 8 * N_NUMBERS * q, (N_NUMBERS,)), d2(hypers + 8 * d * d * q, (d, d)))
-                if not law.is_finite:
-                    _copy(i1(s[Place.LABELS], (length,)), i1(labels + 8 * length * q, (length,)))
+                _copy(i1(s[Place.LABELS], (length,)), i1(labels + 8 * length * q, (length,)))
                 if keep >= FILLED:
                     t = state.part(s, 0, at.header[0] if keep == ALL else at.header[1])
                     end = _write_components(t, d1(parameters, (size,)), end)

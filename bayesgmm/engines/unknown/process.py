@@ -71,8 +71,9 @@ def draw_sigma(law, counts, alpha, sigma, stream):
 
 
 @njit(**EXACT)
-def draw_number(law, counts, alpha, table, stream):
-    """K given a partition; ``table`` is as long as there are log p(K)."""
+def weigh_numbers(law, counts, alpha, table):
+    """log p(C | α), K summed out; ``table``, as long as there are log p(K), gets p(K | C, α) from K₊ on, not summed to
+    one."""
     filled, last, most = counts.shape[0], law.log_p.shape[0], -math.inf
     labellings = lgamma(filled + 1.0)  # log K!/(K − K₊)!, of K = K₊
     for k in range(filled, last + 1):
@@ -85,6 +86,24 @@ def draw_number(law, counts, alpha, table, stream):
     total = 0.0
     for k in range(filled, last + 1):
         table[k - 1] = math.exp(table[k - 1] - most)
+        total += table[k - 1]
+    return most + math.log(total) if filled <= last else -math.inf
+
+
+@njit(**EXACT)
+def log_partition(law, counts, alpha, sigma, table):
+    """log p(C | α), or p(C | α, σ)."""
+    if law.is_finite:
+        return weigh_numbers(law, counts, alpha, table)
+    return log_endless(law, counts, alpha, sigma)
+
+
+@njit(**EXACT)
+def draw_number(law, counts, alpha, table, stream):
+    """K given a partition; ``table`` is as long as there are log p(K)."""
+    filled, last, total = counts.shape[0], law.log_p.shape[0], 0.0
+    weigh_numbers(law, counts, alpha, table)
+    for k in range(filled, last + 1):
         total += table[k - 1]
     left = variates.uniform(stream) * total
     for k in range(filled, last):

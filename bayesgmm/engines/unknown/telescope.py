@@ -1,7 +1,8 @@
 """A finite process: a sweep of the telescoping sampler (Frühwirth-Schnatter, Malsiner-Walli & Grün 2021), compiled.
 
-Labels given K components; the parameters of those that have rows, and what stands above them, given labels; K and α
-given the partition alone; then weights, and the parameters of the components without rows from their prior.
+Labels given K components; the parameters of those that have rows, and what stands above them, given labels; now and
+then, a cluster is split, or two are merged; K and α given the partition alone; then weights, and the parameters of the
+components without rows from their prior.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from numba import njit, types
 
 from bayesgmm.engines.sweeps import variates
-from bayesgmm.engines.unknown import process, state
+from bayesgmm.engines.unknown import process, split, state
 from bayesgmm.engines.unknown.state import Place
 from bayesgmm.kernel import assign
 from bayesgmm.kernel.options import EXACT
@@ -22,11 +23,13 @@ _free = types.ExternalFunction("free", types.void(types.int64))
 
 
 @njit(**EXACT)
-def sweep(s, law, labels):
-    """One sweep; labels of length zero are not written."""
+def sweep(s, law, is_to_move):
+    """One sweep, with a move of whole clusters in it or not."""
     at = state.standing(s)
+    state.draw_filled(s, at.header[1])
+    if is_to_move:
+        split.attempt(s, law)
     filled, alpha = at.header[1], at.scalars[0]
-    state.draw_filled(s, filled)
     clusters, table = state.part(s, 0, filled), d1(s[Place.TABLE], (s[Place.MOST],))
     k = process.draw_number(law, clusters.m0, alpha, table, at.stream)
     alpha = process.draw_alpha(law, k, clusters.m0, alpha, 0.0, at.stream)
@@ -38,14 +41,14 @@ def sweep(s, law, labels):
     variates.log_dirichlet(t.log_weights, at.stream)
     state.normalise(t.log_weights)
     at.header[0], at.scalars[0] = k, alpha
-    allocate(s, labels)
+    allocate(s)
 
 
 @njit(**EXACT)
-def allocate(s, labels):
+def allocate(s):
     """Draw all labels given K components; those that have rows come first."""
-    at, n = state.standing(s), labels.shape[0]
-    k = at.header[0]
+    at, n, k = state.standing(s), s[Place.N], state.standing(s).header[0]
+    labels = i1(s[Place.LABELS], (n,))
     memory = _malloc(8 * n * k + 8)
     at.scalars[2] = state.pass_rows(s, 0, s[Place.N], k, assign.DRAW, memory, n)
     at.header[1] = state.filled_first(s, state.part(s, 0, k).m0)

@@ -14,7 +14,7 @@ import math
 from numba import njit, types
 
 from bayesgmm.engines.sweeps import variates
-from bayesgmm.engines.unknown import process, state
+from bayesgmm.engines.unknown import process, split, state
 from bayesgmm.engines.unknown.state import POOL, Place
 from bayesgmm.kernel import assign
 from bayesgmm.kernel.labelled import add_labelled
@@ -30,8 +30,9 @@ MOST_STICKS, LEAST_STICK = 20, 1e-4
 
 
 @njit(**EXACT)
-def sweep(s, law, is_wanted):
-    """One sweep; where it is wanted, with weights, other components and the log-likelihood."""
+def sweep(s, law, is_wanted, is_to_move):
+    """One sweep, with a move of whole clusters in it or not; where it is wanted, with weights, other components and the
+    log-likelihood."""
     at, n = state.standing(s), s[Place.N]
     labels, before = i1(s[Place.LABELS], (n,)), i1(s[Place.BEFORE], (n,))
     for row in range(n):
@@ -50,8 +51,10 @@ def sweep(s, law, is_wanted):
     state.draw_filled(s, filled)
     at.scalars[0] = process.draw_alpha(law, 1, t.m0, at.scalars[0], at.scalars[1], at.stream)
     at.scalars[1] = process.draw_sigma(law, t.m0, at.scalars[0], at.scalars[1], at.stream)
+    if is_to_move:
+        split.attempt(s, law)
     if is_wanted:
-        _complete(s, filled)
+        _complete(s, at.header[1])
 
 
 @njit(**EXACT)
@@ -83,6 +86,8 @@ def _turn(s, labels):
         row = take_rows(row, last, resp, labels, counts[:top], pool, spares, numbers, at.scalars[0], at.scalars[1],
                         at.stream)  # fmt: skip
     _free(memory)
+    if numbers[0] + 1 + MOST_STICKS > slots:  # what a move and a kept draw may add
+        return False
     state.filled_first(s, counts[:top])
     place = i1(s[Place.PLACE], (slots,))
     for row in range(n):
