@@ -167,8 +167,8 @@ for ax in axes:
     ax.set_axis_off()
 
 # %% [markdown]
-# The doubt lies along edges, in the leaves, and in the haze, where one part of the sky fades into the next. A pixel on an
-# edge has a neighbour of another label:
+# The doubt lies along edges, in the leaves, and in the haze, where one part of the sky fades into the next. A pixel on
+# an edge has a neighbour of another label:
 
 # %%
 label = best.reshape(height, width)
