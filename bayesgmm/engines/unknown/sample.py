@@ -92,14 +92,18 @@ def sample_components(x, *, process="mfm", prior="hierarchical", n_components=No
     -----
     Finite processes are sampled by the telescoping sampler: K and α are drawn given the partition alone. Those without
     end are sampled by an urn with a pool of prior draws, so that the partition is that of the infinite mixture, and no
-    truncation stands between: the attribute ``truncation_error`` is 0. Only the weights of a kept draw are cut off,
-    where 10⁻⁴ or less is left, or after 19 components beside the clusters; the attribute ``rest`` says how much that
-    was on average. A prior of K is cut off where 10⁻⁶ is left, or at 500; ``n_components_left_out`` says how much.
+    truncation stands between: the attribute ``truncation_error`` is 0. Every other sweep also proposes to split a
+    cluster, or to merge two, at one go: with several features chains would stay at the number of clusters they began
+    with. With ten features and more they may all the same.
+
+    Only the weights of a kept draw are cut off, where 10⁻⁴ or less is left, or after 19 components beside the clusters;
+    the attribute ``rest`` says how much that was on average. A prior of K is cut off where 10⁻⁶ is left, or at 500;
+    ``n_components_left_out`` says how much.
 
     References
     ----------
     Richardson & Green (1997); Frühwirth-Schnatter, Malsiner-Walli & Grün (2021); Malsiner-Walli, Frühwirth-Schnatter &
-    Grün (2016); Escobar & West (1995); Pitman & Yor (1997); Neal (2000); Favaro & Teh (2013).
+    Grün (2016); Escobar & West (1995); Pitman & Yor (1997); Neal (2000); Favaro & Teh (2013); Jain & Neal (2004).
 
     Examples
     --------
