@@ -32,6 +32,7 @@ Rooms, each may import those before it
                   missing cells, sensitivity, predictive checks, partitions and the number of clusters
     ``engines``   posterior draws: NUTS, Gibbs and Laplace; ``engines.density`` has the stories' log densities, and
                   ``engines.sweeps`` draws their parameters given labels: one file a prior
+    ``reduction``  fewer dimensions: factors of components, and projections that show components apart
     ``resampling``  bootstrap and jackknife of point estimates
     ``comparison``  MLE beside Bayes
     ``selection``  how many components, of which family: a sweep, bootstrap tests, merging into clusters;
@@ -64,6 +65,8 @@ _HOMES = {
     "ComponentsFit": "fit",
     "Conjugate": "priors",
     "Diagnosis": "draws",
+    "FactorFit": "fit",
+    "FactorSelection": "selection",
     "Fit": "fit",
     "Hierarchical": "priors",
     "HowMany": "selection",
@@ -77,11 +80,13 @@ _HOMES = {
     "Mixture": "mixture",
     "Partition": "draws",
     "PredictiveCheck": "draws",
+    "Projection": "reduction",
     "Reliability": "classify",
     "Selection": "selection",
     "StickBreaking": "ppl",
     "Wishart": "ppl",
     "adjusted_rand_index": "draws",
+    "align_factors": "reduction",
     "as_table": "data",
     "assess": "classify",
     "bootstrap": "resampling",
@@ -100,6 +105,7 @@ _HOMES = {
     "family": "families",
     "fit_classifier": "classify",
     "fit_components": "fit",
+    "fit_factors": "fit",
     "fit_map": "fit",
     "fit_mle": "fit",
     "highest_density": "draws",
@@ -130,6 +136,7 @@ _HOMES = {
     "plot_partition": "plots",
     "plot_predictive_check": "plots",
     "plot_prior": "plots",
+    "plot_projection": "plots",
     "plot_ranks": "plots",
     "plot_reliability": "plots",
     "plot_selection": "plots",
@@ -140,6 +147,8 @@ _HOMES = {
     "predictive_density": "draws",
     "predictive_quantile": "draws",
     "prior": "priors",
+    "project": "reduction",
+    "reconstruct": "reduction",
     "relabel": "draws",
     "reliability": "classify",
     "sample": "engines",
@@ -147,14 +156,16 @@ _HOMES = {
     "sample_components": "engines",
     "scale_prior": "fit",
     "select": "selection",
+    "select_factors": "selection",
     "sensitivity": "draws",
     "similarity": "draws",
     "standard_errors": "fit",
     "summary": "draws",
+    "transform": "reduction",
     "uncertain": "draws",
 }
 _ROOMS = ("classify", "data", "draws", "engines", "families", "fit", "kernel", "mixture", "models", "plots", "ppl",
-          "priors", "resampling", "selection", "testing")  # fmt: skip
+          "priors", "reduction", "resampling", "selection", "testing")  # fmt: skip
 
 __all__ = sorted([*_HOMES, "__version__"])
 

@@ -28,7 +28,7 @@ from benchmarks.tables import Table
 
 TITLE = "Coverage of 95 % intervals"
 REPLICATIONS, REPLICATES, SWEEPS, WARM_UP = 1000, 200, 2000, 500
-# Samples where Wald intervals ought to cover, so that an error of theirs of one in a hundred can be told from chance.
+# Samples of Wald intervals alone, where they ought to cover: an error of one in a hundred can be told from chance.
 MANY = 4000
 SIZES, FEATURES, SEPARATIONS = (30, 100, 500), (1, 2), (5.0, 2.0)
 # Prior shrinkages κ₀ of the cells whose truth is drawn from the prior: components mostly apart, and mostly overlapping.
@@ -44,12 +44,13 @@ _NEW_ROWS = 500
 def cells() -> list[tuple]:
     """(what the truth is, N, D, separation or κ₀) of every cell."""
     fixed = [("fixed", n, d, s) for s in SEPARATIONS for d in FEATURES for n in SIZES]
-    return fixed + [("prior", n, d, s) for s in SHRINKAGES for d in FEATURES for n in SIZES]
+    drawn = [("prior", n, d, s) for s in SHRINKAGES for d in FEATURES for n in SIZES]
+    return fixed + drawn + [("wald", max(SIZES), d, max(SEPARATIONS)) for d in FEATURES]
 
 
 def samples(cell: tuple) -> int:
     """How many samples a cell takes."""
-    return MANY if cell[0] == "fixed" and cell[1] == max(SIZES) and cell[3] == max(SEPARATIONS) else REPLICATIONS
+    return MANY if cell[0] == "wald" else REPLICATIONS
 
 
 def estimands(weights, means, covariances) -> np.ndarray:
@@ -72,16 +73,18 @@ def one(cell: tuple, seed: int) -> dict[str, object]:
     x, new = truth.sample(n, seed=rng)[0], truth.sample(_NEW_ROWS, seed=rng)[0]
     found = {"truth": float(truth.log_prob(new).mean())}
     values = estimands(truth.weights, truth.means, truth.covariances)
-    if kind == "fixed":
-        found |= _by_likelihood(x, new, truth, values, seed)
+    if kind != "prior":
+        found |= _by_likelihood(x, new, truth, values, seed, refits=REPLICATES if kind == "fixed" else 0)
         prior = bg.scale_prior("conjugate", x, 2)
+    if kind == "wald":
+        return found
     return found | _by_posterior(x, new, truth, values, prior, seed)
 
 
 def _truth(cell: tuple, rng):
     """The mixture that a cell's rows come from, and the prior it was drawn from."""
     kind, _, d, s = cell
-    if kind == "fixed":
+    if kind != "prior":
         means = np.zeros((2, d))
         means[1, 0] = s
         return bg.Mixture([0.4, 0.6], means, np.tile(np.eye(d), (2, 1, 1))), None
@@ -90,26 +93,35 @@ def _truth(cell: tuple, rng):
     return bg.Mixture(drawn[0] / drawn[0].sum(), *drawn[1:]), prior
 
 
-def _by_likelihood(x, new, truth, values, seed) -> dict:
-    """Wald and bootstrap intervals of the maximum-likelihood estimate."""
+def _by_likelihood(x, new, truth, values, seed, refits: int) -> dict:
+    """Wald intervals of the maximum-likelihood estimate, and of its refits, if there are to be any."""
     try:
-        fit = bg.fit_mle(x, 2, starts=5, seed=seed, progress=False)
+        fit = bg.fit_mle(x, 2, starts=5 if refits else {"kmeans++": 2}, seed=seed, progress=False)
     except DegenerateFit:
         return {"failed": True}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         errors = bg.standard_errors(fit, x)
-        refits = bg.bootstrap(fit, x, replicates=REPLICATES, seed=seed, progress=False)
     order = match(fit.mixture, truth)[0]
     at = parameter_vector(fit.mixture.weights, fit.mixture.means, fit.mixture.covariances)
     slopes = _slopes(at, 2, x.shape[1], order)
     estimate = _of_vector(at, 2, x.shape[1], order)
     se = np.sqrt(np.einsum("ij,jk,ik->i", slopes, errors.covariance, slopes))
-    each = estimands(refits.weights[:, order], refits.means[:, order], refits.covariances[:, order])
     wald = np.array([estimate - 1.96 * se, estimate + 1.96 * se])
-    return {"failed": False, "matched": _is_matched(fit.mixture, truth), "doubted": any(errors.doubts),
-            "wald": _judged(wald, values), "bootstrap": _judged(np.quantile(each, [0.025, 0.975], axis=0), values),
-            "mle score": float(fit.mixture.log_prob(new).mean())}  # fmt: skip
+    found = {"failed": False, "matched": _is_matched(fit.mixture, truth), "doubted": any(errors.doubts),
+             "wald": _judged(wald, values), "mle score": float(fit.mixture.log_prob(new).mean())}  # fmt: skip
+    if refits:
+        found["bootstrap"] = _judged(_refitted(fit, x, order, refits, seed), values)
+    return found
+
+
+def _refitted(fit, x, order, replicates: int, seed: int) -> np.ndarray:
+    """Percentiles (2, 6) of refits."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        refits = bg.bootstrap(fit, x, replicates=replicates, seed=seed, progress=False)
+    each = estimands(refits.weights[:, order], refits.means[:, order], refits.covariances[:, order])
+    return np.quantile(each, [0.025, 0.975], axis=0)
 
 
 def _by_posterior(x, new, truth, values, prior, seed) -> dict:
@@ -200,14 +212,17 @@ def _row(cell: tuple, replications: int, until: float = np.inf) -> dict | None:
         return None
     bg.kernel.set_threads(1)
     runs = [one(cell, seed) for seed in range(replications)]
-    row = {"cell": cell, "samples": len(runs), "posterior": _summary(runs, "posterior", "posterior matched"),
-           "posterior unmatched": 1 - _mean([r["posterior matched"] for r in runs]),
-           "posterior loss": _losses(runs, "posterior score")}  # fmt: skip
-    if cell[0] == "fixed":
+    row = {"cell": cell, "samples": len(runs)}
+    if cell[0] != "wald":
+        row |= {"posterior": _summary(runs, "posterior", "posterior matched"),
+                "posterior unmatched": 1 - _mean([r["posterior matched"] for r in runs]),
+                "posterior loss": _losses(runs, "posterior score")}  # fmt: skip
+    if cell[0] != "prior":
         done = [r for r in runs if not r["failed"]]
         row |= {"failed": 1 - len(done) / len(runs), "unmatched": 1 - _mean([r["matched"] for r in done]),
                 "doubted": _mean([r["doubted"] for r in done]), "loss": _losses(done, "mle score")}  # fmt: skip
-        row |= {method: _summary(done, method, "matched") for method in ("wald", "bootstrap")}
+        methods = ("wald", "bootstrap") if cell[0] == "fixed" else ("wald",)
+        row |= {method: _summary(done, method, "matched") for method in methods}
     return row
 
 
@@ -236,7 +251,7 @@ def _mean(values) -> float:
 
 def _tables(rows: list[dict]) -> list[Table]:
     note = (f"K = 2, weights 0.4 and 0.6, unit covariances, means so many standard deviations apart; {REPLICATIONS} "
-            f"samples a cell, {MANY} where N = {max(SIZES)} and components are {max(SEPARATIONS):g} apart. "
+            "samples a cell. "
             f"Wald: MLE ± 1.96 standard errors (delta method). Bootstrap: percentiles of {REPLICATES} nonparametric "
             "refits. Posterior: equal-tailed, under the default prior. Shares of samples in which the "
             "interval holds the truth, ± Monte Carlo error, and its median width; of component 0, the samples in which "
@@ -244,11 +259,13 @@ def _tables(rows: list[dict]) -> list[Table]:
     methods = ("wald", "bootstrap", "posterior")
     fixed = [line for row in rows if row["cell"][0] == "fixed" for line in _lines(row, methods)]
     drawn = [line for row in rows if row["cell"][0] == "prior" for line in _lines(row, ("posterior",))]
-    lost = [_loss(row) for row in rows]
+    many = [line for row in rows if row["cell"][0] == "wald" for line in _lines(row, ("wald",))]
+    lost = [_loss(row) for row in rows if row["cell"][0] != "wald"]
     keys = ("N", "D", "separation", "estimand")
     found = [Table("A truth, many samples", keys, fixed, note),
              Table("Truths drawn from the prior", ("N", "D", "kappa_0", "estimand"), drawn,
                    "K = 2; parameters from the conjugate prior, whose posterior must cover at its rate."),
+             Table("The first again, Wald intervals alone", keys, many, f"{MANY} samples a cell."),
              Table("What predictions lose", ("truth", "N", "D", "separation or kappa_0"), lost,
                    "Mean of log p(x) − log p̂(x) over new rows, nats: of the MLE, and of the posterior predictive "
                    "density; and samples without an MLE, with components that match no truth, or with a warning.")]

@@ -3,6 +3,7 @@
 import bayesgmm as bg
 
 from .counts import poisson_mixture
+from .factors import factor_mixture
 from .finite import conjugate_mixture
 from .heavy import student_mixture
 from .hierarchical import hierarchical_mixture
@@ -13,6 +14,7 @@ from .sticks import stick_breaking_mixture
 
 __all__ = [
     "conjugate_mixture",
+    "factor_mixture",
     "finite_mixture",
     "hierarchical_mixture",
     "independent_mixture",

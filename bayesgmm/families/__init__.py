@@ -5,11 +5,13 @@
     `parsimonious`  the other ten, with penalties in its place, and E and V of one feature
     `densities`     of covariances
     `coordinates`   free ones, where what is shared makes a family curved
+    `factorial`     the eight of factors, Λ_kΛ_kᵀ + Ψ_k, which have statistics of their own
 """
 
 from bayesgmm.families.base import ANY_MAP, EACH_SCALE, ONLY_FOUR, ROTATION, Family
 from bayesgmm.families.classic import Diagonal, Full, Spherical, Tied
 from bayesgmm.families.densities import draw_wishart
+from bayesgmm.families.factorial import FACTOR_CODES, FactorModel, principal_loadings
 from bayesgmm.families.parsimonious import Equal, Parsimonious, Varying
 
 #: The four that have a prior to sample from.
@@ -22,8 +24,9 @@ FAMILIES: tuple[Family, ...] = tuple(_KNOWN.get(code) or Parsimonious(code) for 
 UNIVARIATE: tuple[Family, ...] = (Equal(), Varying())
 _NAMED = {name: kind for kind in (*FAMILIES, *UNIVARIATE) for name in (kind.alias, kind.code)}
 
-__all__ = ["ANY_MAP", "EACH_SCALE", "FAMILIES", "ROTATION", "UNIVARIATE", "WITH_PRIORS", "Diagonal", "Equal", "Family",
-           "Full", "Parsimonious", "Spherical", "Tied", "Varying", "draw_wishart", "family", "univariate"]  # fmt: skip
+__all__ = ["ANY_MAP", "EACH_SCALE", "FACTOR_CODES", "FAMILIES", "ROTATION", "UNIVARIATE", "WITH_PRIORS", "Diagonal",
+           "Equal", "FactorModel", "Family", "Full", "Parsimonious", "Spherical", "Tied", "Varying", "draw_wishart",
+           "family", "principal_loadings", "univariate"]  # fmt: skip
 
 
 def family(covariance_type, n_features: int | None = None, *, sampled: bool = False) -> Family:

@@ -62,6 +62,10 @@ class Likelihood:
         """Nothing is added to the log-likelihood."""
         return 0.0
 
+    def frame(self, mixture: Mixture, total: float) -> Frame:
+        """Coordinates around a mixture."""
+        return Frame(mixture, total)
+
 
 @dataclass(frozen=True)
 class Posterior:
@@ -79,6 +83,10 @@ class Posterior:
     def log_prior(self, mixture: Mixture) -> float:
         """log p(θ)."""
         return self.prior.log_density(mixture, self.family)
+
+    def frame(self, mixture: Mixture, total: float) -> Frame:
+        """Coordinates around a mixture."""
+        return Frame(mixture, total)
 
 
 Target = Likelihood | Posterior
@@ -111,7 +119,7 @@ class _Surface:
         objective = log_likelihood + self.target.log_prior(mixture)
         if not isfinite(objective):
             raise np.linalg.LinAlgError("the log density is not finite")
-        image, frame = self.target.update(stats, mixture), Frame(mixture, stats.total)
+        image, frame = self.target.update(stats, mixture), self.target.frame(mixture, stats.total)
         return _Place(mixture, log_likelihood, objective, stats, image, frame, frame.toward(image))
 
     def rounding(self, place: _Place) -> float:

@@ -13,7 +13,7 @@ from bayesgmm.fit.hierarchy import CRITERIA, Tree, hierarchy
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.sphering import sphered
 from bayesgmm.fit.wanted import HIERARCHY, MOVES, wanted
-from bayesgmm.kernel import Incomplete, Stats, e_step
+from bayesgmm.kernel import Incomplete, LowRank, Stats, e_step
 from bayesgmm.kernel.conditional import complete
 from bayesgmm.mixture import Mixture
 
@@ -165,6 +165,8 @@ def _between_quantiles(tree, k) -> np.ndarray:
 
 def _own(given, x, rows, weights) -> Stats:
     if isinstance(given, Mixture):
+        if isinstance(given.whitening, LowRank):
+            given = Mixture.from_scale_trils(given.weights, given.means, given.scale_trils)
         return e_step(x, given, weights, pointwise=False, single=False)[1]
     stats = Stats.of(np.asarray(rows, dtype=float), given if weights is None else given * weights[:, None])
     # An M-step at exactly these, unless it would collapse.

@@ -10,6 +10,8 @@ From outside in: `estep` checks and centres; `evaluate` cuts the rows into range
     `assign`      responsibilities, or the largest, or a draw
     `tiles`       the inner loops, over vectors of rows (`lanes`); `arithmetic`, exp and log that vectorise
 
+Covariances of low rank have a walk of their own, `factored`, which `lowrank` prepares and `factored_plan` cuts up.
+
 Rows with missing cells go through `incomplete`, whose compiled code, `patterns`, walks over one group of them after
 another. `many` takes the same rows under one mixture after the other, in the loop of `repeat`. `orders` has the sums
 and assignments by which labels are matched, in the loops of `labels`. `climbs` runs EM many times over, for refits, in
@@ -26,6 +28,7 @@ from bayesgmm.kernel.ascents import Penalty, ascents
 from bayesgmm.kernel.climbs import climbs
 from bayesgmm.kernel.estep import e_step
 from bayesgmm.kernel.incomplete import Incomplete
+from bayesgmm.kernel.lowrank import FactorStats, LowRank
 from bayesgmm.kernel.many import log_probs
 from bayesgmm.kernel.merges import merges
 from bayesgmm.kernel.orders import add_in_order, best_orders, overlaps
@@ -36,6 +39,6 @@ from bayesgmm.kernel.structured import structured
 from bayesgmm.kernel.threads import set_threads, threads
 from bayesgmm.kernel.whitening import Whitening
 
-__all__ = ["Incomplete", "Information", "Penalty", "Problem", "Stats", "Whitening", "add_in_order",
-           "ascents", "best_orders", "climbs", "co_clustering", "e_step", "information", "log_probs", "merges",
-           "overlaps", "set_threads", "structured", "threads"]  # fmt: skip
+__all__ = ["FactorStats", "Incomplete", "Information", "LowRank", "Penalty", "Problem", "Stats", "Whitening",
+           "add_in_order", "ascents", "best_orders", "climbs", "co_clustering", "e_step", "information", "log_probs",
+           "merges", "overlaps", "set_threads", "structured", "threads"]  # fmt: skip

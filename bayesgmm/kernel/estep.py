@@ -6,6 +6,7 @@ import numpy as np
 
 from bayesgmm.kernel.evaluate import DRAW, HARD, SOFT, Moments, Pass, evaluate
 from bayesgmm.kernel.incomplete import Incomplete, evaluate_incomplete
+from bayesgmm.kernel.lowrank import FactorStats, LowRank, evaluate_factored, factored_stats
 from bayesgmm.kernel.statistics import Stats
 from bayesgmm.kernel.whitening import Whitening
 
@@ -47,7 +48,8 @@ def e_step(x, mixture, case_weights=None, *, assign="soft", seed=None, responsib
     log_prob : ndarray (N,)
         log p(x_n).
     stats : Stats
-        (N_k, x̄_k, S_k); a component without weight has N_k = 0, x̄_k = μ_k, S_k = 0.
+        (N_k, x̄_k, S_k); a component without weight has N_k = 0, x̄_k = μ_k, S_k = 0. Where the whitening is a
+        `LowRank` and the rows are complete, `FactorStats`, which hold less of S_k, at a cost of O(NKDq).
     responsibilities : ndarray (N, K)
         P(Z_n = k | x_n), or zeros and ones for hard and drawn assignments, only when asked for; every row sums to
         one. Below 2⁻¹⁰⁰ of the row's largest they are zero.
@@ -83,20 +85,28 @@ def e_step(x, mixture, case_weights=None, *, assign="soft", seed=None, responsib
         raise ValueError(f"assign={assign!r} is not known; use 'soft', 'hard' or 'draw'")
     if assign == "draw" and isinstance(x, Incomplete):
         raise ValueError("assign='draw' needs complete rows; draw the missing cells first")
-    theta = mixture.log_weights, mixture.means, mixture.whitening
+    theta = mixture.log_weights, mixture.means, _whitening(x, mixture)
     wanted = {"assign": _ASSIGN[assign], "responsibilities": responsibilities, "pointwise": pointwise}
     if isinstance(x, Incomplete):
         done = evaluate_incomplete(x, *theta, weights, **wanted)
     else:
         done = _evaluate_complete(x, theta, weights, seed, single, wanted)
     log_prob = done.log_prob if pointwise else done.log_likelihood
-    stats = centred(done.moments, mixture.means, mixture.whitening)
+    stats = centred(done.moments, *theta[1:])
     return (log_prob, stats, done.responsibilities) if responsibilities else (log_prob, stats)
+
+
+def _whitening(x, mixture) -> Whitening | LowRank:
+    """That of a mixture; rows with missing cells need its factors written out."""
+    whitening = mixture.whitening
+    return Whitening(whitening.factors) if isinstance(x, Incomplete) and isinstance(whitening, LowRank) else whitening
 
 
 def _evaluate_complete(x, theta, weights, seed, single, wanted) -> Pass:
     if wanted["assign"] == DRAW:
         wanted["key"] = np.random.SeedSequence(seed).generate_state(2, np.uint64)
+    if isinstance(theta[2], LowRank):
+        return evaluate_factored(x.astype(float, copy=False), *theta, weights, **wanted)
     single = x.dtype == np.float32 if single is None else single
     if single and x.dtype != np.float32:
         x = x.astype(np.float32)
@@ -117,13 +127,26 @@ def _require_shapes(x, mixture, weights):
         raise ValueError(f"x has shape {x.shape}, but the mixture needs (N, {d}): a column a feature")
     if weights is not None and weights.shape != x.shape[:1]:
         raise ValueError(f"case_weights has shape {weights.shape}, but x has {len(x)} rows: give one weight a row")
+    if isinstance(mixture.whitening, LowRank):
+        return _require_low_rank(mixture)
     factors = mixture.whitening.factors.shape
     if mixture.log_weights.shape != (k,) or factors[0] not in (1, k) or factors[1:] not in ((d,), (d, d)):
         raise ValueError(f"log_weights {mixture.log_weights.shape}, means {(k, d)} and factors {factors} do not fit")
 
 
-def centred(moments: Moments, means: np.ndarray, whitening: Whitening) -> Stats:
+def _require_low_rank(mixture):
+    (k, d), low = mixture.means.shape, mixture.whitening
+    if mixture.log_weights.shape != (k,) or low.noise.shape != (k, d) or low.loadings.shape[:2] != (k, d):
+        shapes = f"loadings {low.loadings.shape}, noise {low.noise.shape}"
+        raise ValueError(f"log_weights {mixture.log_weights.shape}, means {(k, d)}, {shapes} do not fit")
+    if not 1 <= low.rank <= d:
+        raise ValueError(f"loadings have {low.rank} columns, but must have 1 to {d}: at most one for each feature")
+
+
+def centred(moments: Moments, means: np.ndarray, whitening: Whitening | LowRank) -> Stats | FactorStats:
     """Map moments about μ_k in whitened coordinates to (N_k, x̄_k, S_k) in data units."""
+    if isinstance(whitening, LowRank):
+        return factored_stats(moments, means, whitening)
     m0, m1, m2 = moments
     shift = m1 / np.where(m0 > 0, m0, 1.0)[:, None]
     factors = whitening.factors

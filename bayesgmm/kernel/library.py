@@ -55,6 +55,9 @@ _SOURCES = tuple(f"kernel/{name}.py" for name in _WALK.split())
 WALK = {kind: Routine(f"walk_{kind}", 26, "bayesgmm.kernel.build", _SOURCES) for kind in ("dd", "ss", "sd")}
 #: Sums of ranges, added in their order.
 MERGE = Routine("merge", 12, "bayesgmm.kernel.build", _SOURCES)
+#: One pass over rows, where covariances are of low rank.
+FACTORED = Routine("factored", 23, "bayesgmm.kernel.factored",
+                   (*_SOURCES, "kernel/factored.py", "kernel/factored_plan.py"))  # fmt: skip
 #: One pass over rows with missing cells, grouped by what they have.
 PATTERNS = Routine("patterns", 24, "bayesgmm.kernel.patterns", ("kernel/patterns.py",), (WALK["dd"],))
 #: Walks over the same rows, a mixture each.
@@ -82,7 +85,7 @@ SEARCH = Routine("search", 20, "bayesgmm.kernel.search",
 PAIRS = Routine("pairs", 6, "bayesgmm.kernel.pairs",
                 tuple(f"kernel/{name}.py" for name in ("compiler", "options", "pairs", "views")))  # fmt: skip
 KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, MSTEP, ASCENT, AGGLOMERATE, *LABELS.values(), SEARCH,
-          PAIRS)  # fmt: skip
+          PAIRS, FACTORED)  # fmt: skip
 
 
 @cache

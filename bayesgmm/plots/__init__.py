@@ -19,6 +19,7 @@ from .pairs import plot_pairs
 from .partitions import plot_partition, plot_similarity
 from .predictive import plot_density
 from .prior import plot_prior
+from .projection import plot_projection
 from .selection import plot_merging, plot_selection
 from .style import component_colors, look, save
 
@@ -42,6 +43,7 @@ __all__ = [
     "plot_partition",
     "plot_predictive_check",
     "plot_prior",
+    "plot_projection",
     "plot_ranks",
     "plot_reliability",
     "plot_selection",

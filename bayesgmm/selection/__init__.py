@@ -3,14 +3,16 @@
 ``select.py`` sweeps over both, ``sweep.py`` fits one of them after another, ``selection.py`` is what is found;
 ``likelihood_ratio.py`` tests K against K + 1, ``merging.py`` merges components that overlap. ``question.py`` asks
 every criterion, posteriors of K among them, ``answers.py`` is their table, ``agreement.py`` what it says.
+``factors.py`` sweeps over numbers of factors.
 """
 
 from bayesgmm.selection.answers import HowMany
+from bayesgmm.selection.factors import FactorSelection, select_factors
 from bayesgmm.selection.likelihood_ratio import LikelihoodRatioTest, bootstrap_lrt
 from bayesgmm.selection.merging import Merging, merge_components
 from bayesgmm.selection.question import how_many
 from bayesgmm.selection.select import select
 from bayesgmm.selection.selection import Selection
 
-__all__ = ["HowMany", "LikelihoodRatioTest", "Merging", "Selection", "bootstrap_lrt",
-           "how_many", "merge_components", "select"]  # fmt: skip
+__all__ = ["FactorSelection", "HowMany", "LikelihoodRatioTest", "Merging", "Selection", "bootstrap_lrt",
+           "how_many", "merge_components", "select", "select_factors"]  # fmt: skip

@@ -165,6 +165,24 @@ def test_families():
     return figure_of(plots.plot_families())
 
 
+@sizes((3, 5), (8, 5))
+@picture
+def test_projection(k, d):
+    mixture, x, _ = made_up(k, d)
+    return figure_of(plots.plot_projection(mixture, x))
+
+
+@picture
+def test_projection_on_small_axes_of_others():
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.0), layout="constrained")
+    mixture, x, _ = made_up(3, 5)
+    plots.plot_projection(mixture, x, ax=axes[0])
+    plots.plot_projection(bg.project(mixture), directions=(2, 3), ax=axes[1])
+    return figure
+
+
 @pytest.mark.parametrize("scale", ["linear", "logit"])
 @picture
 def test_reliability(scale):
