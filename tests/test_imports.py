@@ -1,5 +1,8 @@
 """Which heavy packages a call may load, each in a fresh process."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from benchmarks.clock import fresh
@@ -71,3 +74,11 @@ def test_a_graph_on_its_way_to_numba_finds_the_native_operation():
     dispatch = "pytensor.link.numba.dispatch"
     assert dispatch not in found[0]["loads"] + found[1]["loads"]
     assert dispatch in found[2]["loads"]
+
+
+def test_every_package_is_installed():
+    """An editable checkout has folders that a wheel would leave out."""
+    root = Path(__file__).parents[1]
+    named = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {".".join(file.parent.relative_to(root).parts) for file in (root / "bayesgmm").rglob("__init__.py")}
+    assert set(named) == found | {"bayesgmm.models"}
