@@ -26,12 +26,12 @@ AT_MOST = {"galaxies_rg": 2.0, "thyroid": 15.0}
 # Name in the references: data, process, and how many million sweeps of eight chains settle it.
 RICHARDSON_GREEN = {"n_components": priors.Uniform(30), "concentration": 1.0}
 CASES = {
-    "galaxy_RG1997": ("galaxies_rg", RICHARDSON_GREEN, 16),
-    "acidity_RG1997": ("acidity", RICHARDSON_GREEN, 48),
-    "galaxy_telescope_vignette": ("galaxies", RICHARDSON_GREEN, 12),
-    "galaxy_dynamicMFM": ("galaxies", {}, 16),
+    "galaxy_RG1997": ("galaxies_rg", RICHARDSON_GREEN, 4),
+    "acidity_RG1997": ("acidity", RICHARDSON_GREEN, 12),
+    "galaxy_telescope_vignette": ("galaxies", RICHARDSON_GREEN, 4),
+    "galaxy_dynamicMFM": ("galaxies", {}, 8),
     "acidity_e001_poisson": ("acidity", {"n_components": priors.Poisson(1), "concentration": 0.01}, 4),
-    "galaxy_sparse_K10_e0_gamma": ("galaxies", {"process": "sparse", "concentration": priors.Gamma(1, 20)}, 12),
+    "galaxy_sparse_K10_e0_gamma": ("galaxies", {"process": "sparse", "concentration": priors.Gamma(1, 20)}, 8),
     "galaxy_sparse_K10_e0_0.01": ("galaxies", {"process": "sparse", "concentration": 0.01}, 4),
     "galaxy_fixedK3": ("galaxies", {"process": "sparse", "n_components": 3, "concentration": 1.0}, 1),
     "galaxy_fixedK6": ("galaxies", {"process": "sparse", "n_components": 6, "concentration": 1.0}, 4),
