@@ -133,7 +133,9 @@ def _loaded(routine: Routine) -> int:
     """The address of a routine, in this process."""
     path = _stored(routine)
     if path is None:
-        _compile(routine)
+        if sys.stderr.isatty():
+            print("bayesgmm compiles its kernel, once; this takes half a minute", file=sys.stderr)
+        compile_apart(routine)
         path = _stored(routine)
     if path is None:
         raise RuntimeError(f"the compiled kernel was written to none of {[str(f) for f in _folders()]}")
@@ -160,14 +162,13 @@ def target_machine():
     )
 
 
-def _compile(routine: Routine) -> None:
-    """Compile a routine in a process of its own, and store it.
+def compile_apart(*routines: Routine) -> None:
+    """Compile routines in a process of their own, and store them.
 
     This one is spared numba's start, and keeps the settings that its own use of numba may need.
     """
-    if sys.stderr.isatty():
-        print("bayesgmm compiles its kernel, once; this takes half a minute", file=sys.stderr)
-    code = f"from bayesgmm.kernel.library import Routine; from bayesgmm.kernel.compiler import make; make({routine!r})"
+    code = "from bayesgmm.kernel.library import Routine; from bayesgmm.kernel.compiler import make; "
+    code += f"make(*{routines!r})"
     path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
