@@ -208,10 +208,11 @@ def no_worse_than_chance(found: Calibration, comparisons: int) -> None:
     assert p.min() > UNLIKELY / (comparisons * len(p)), str(found)
 
 
-# Every prior, every family and both engines; `python -m benchmarks calibration` has all cells, with 500 data sets. So
-# few as here notice what moves all ranks to one side of the middle, which has a probability of 2⁻²³.
+# `python -m benchmarks calibration` has all cells, with 500 data sets. So few as here notice what moves all ranks to
+# one side of the middle, which has a probability of 2⁻²³. NUTS is the same for every prior, whose density
+# tests/engines/test_density.py holds; LKJ's posteriors are not held against those of Gibbs, as the others are.
 FEW = 24
-NUTS = [("conjugate", "full"), ("independent", "diag"), ("hierarchical", "tied"), ("lkj", "full")]
+NUTS = [("conjugate", "full"), ("lkj", "full")]
 GIBBS = [("conjugate", "spherical"), ("independent", "full"), ("hierarchical", "diag")]
 
 

@@ -177,7 +177,8 @@ def compile_apart(*routines: Routine) -> None:
         text=True,
     )
     if done.returncode:
-        raise RuntimeError(f"the kernel could not be compiled:\n{done.stderr[-3000:]}")
+        said = f"the compiler ended with {done.returncode} and said:\n{done.stderr[-3000:]}"
+        raise RuntimeError(f"the kernel could not be compiled: {said}")
 
 
 def store(routine: Routine, code: bytes) -> None:

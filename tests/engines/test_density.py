@@ -82,8 +82,9 @@ def test_with_case_weights_and_missing_cells_it_is_the_models(kind, alias, k, d)
 
 @EACH
 @pytest.mark.parametrize("alias", FAMILIES)
-@pytest.mark.parametrize(("k", "d", "concentration"), [(3, 3, 0.7), (4, 1, 2.5)])
-def test_of_complete_rows_it_is_the_models(kind, alias, k, d, concentration):
+def test_of_complete_rows_it_is_the_models(kind, alias):
+    is_first = (list(PRIORS).index(kind) + FAMILIES.index(alias)) % 2  # each prior and each family has both
+    k, d, concentration = (3, 3, 0.7) if is_first else (4, 1, 2.5)
     assert_equal(story(kind, alias, k, d, weighted=False, missing=False, concentration=concentration), seed=2)
 
 
