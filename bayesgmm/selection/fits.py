@@ -76,7 +76,8 @@ def _is_near(one: Summit, other: Summit) -> bool:
         return False
     if abs(one.objective - other.objective) > TOLERANCE:
         return False
-    return np.abs(_components(one) - _components(other)).max() < _NEAR
+    with np.errstate(invalid="ignore"):  # of components without any weight, which are near to none
+        return np.abs(_components(one) - _components(other)).max() < _NEAR
 
 
 def _components(summit: Summit) -> np.ndarray:

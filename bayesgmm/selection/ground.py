@@ -18,7 +18,7 @@ from bayesgmm.fit.compiled import FLAT, Units, is_compiled
 from bayesgmm.fit.degenerate import Flaw, flaw, thinnest
 from bayesgmm.fit.em import Likelihood, Posterior, Target
 from bayesgmm.fit.wanted import HIERARCHY
-from bayesgmm.kernel import Stats, ascents
+from bayesgmm.kernel import Stats, Whitening, ascents
 from bayesgmm.kernel.ascents import COLLAPSED, CONVERGED, LEFT, Ascents, Moments, Trial
 from bayesgmm.mixture import Mixture
 
@@ -67,8 +67,9 @@ class Ground:
         if not isinstance(found, Mixture):
             log_weights, means, factors = found
             weights = np.exp(log_weights)
-            parts = self.units(target.family)[0].back(means, factors, target.family)
-            found = Mixture.from_whitening(weights / weights.sum(), *parts, features=target.features)
+            means, factors = self.units(target.family)[0].back(means, factors, target.family)
+            found = Mixture.from_whitening(weights / weights.sum(), means, Whitening.of(factors),
+                                           features=target.features)  # fmt: skip
         return found.permute(np.lexsort(found.means.T[::-1]))
 
     def flaw(self, summit: Summit, target: Target) -> Flaw | None:
