@@ -30,5 +30,5 @@ notebooks: kernel ## run the notebooks and write their outputs
 	@$(PYTHON) notebooks/run.py
 
 clean: ## remove .venv, builds, caches and what the demo wrote
-	rm -rf .venv build dist *.egg-info faithful-demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info faithful-demo .pytest_cache .ruff_cache .hypothesis __pycache__
 	find bayesgmm models tests benchmarks notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
