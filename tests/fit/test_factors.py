@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
-from sklearn.decomposition import FactorAnalysis
 from sklearn.decomposition import PCA, FactorAnalysis
 
 import bayesgmm as bg
@@ -266,13 +265,13 @@ def test_one_component_is_factor_analysis_as_r_has_it(q, height):
     assert fit.log_likelihood == pytest.approx(height, abs=1e-4)
 
 
-@pytest.mark.parametrize("q", [3, 6])
-def test_features_that_nearly_repeat_each_other(q):
-    """Radius, perimeter and area: principal axes of standardised rows lead hundreds below what scikit-learn finds."""
+@pytest.mark.parametrize("q, higher", [(3, 500), (6, 0)])
+def test_features_that_nearly_repeat_each_other(q, higher):
+    """Of radius, perimeter and area, scikit-learn's climb, like one from principal axes, ends far below at q = 3."""
     x = load_breast_cancer().data
     x = (x - x.mean(axis=0)) / x.std(axis=0)
-    theirs = FactorAnalysis(q, tol=1e-5, max_iter=3000, random_state=0).fit(x).score(x) * len(x)
-    assert bg.fit_factors(x, 1, q, progress=False).log_likelihood > theirs - 0.1
+    theirs = FactorAnalysis(q, tol=1e-5, random_state=0).fit(x).score(x) * len(x)
+    assert bg.fit_factors(x, 1, q, progress=False).log_likelihood > theirs + higher
 
 
 def test_wine_beside_the_full_mixture_and_published_figures():
