@@ -265,13 +265,12 @@ def test_one_component_is_factor_analysis_as_r_has_it(q, height):
     assert fit.log_likelihood == pytest.approx(height, abs=1e-4)
 
 
-@pytest.mark.parametrize("q, higher", [(3, 500), (6, 0)])
-def test_features_that_nearly_repeat_each_other(q, higher):
+def test_features_that_nearly_repeat_each_other():
     """Of radius, perimeter and area, scikit-learn's climb, like one from principal axes, ends far below at q = 3."""
     x = load_breast_cancer().data
     x = (x - x.mean(axis=0)) / x.std(axis=0)
-    theirs = FactorAnalysis(q, tol=1e-5, random_state=0).fit(x).score(x) * len(x)
-    assert bg.fit_factors(x, 1, q, progress=False).log_likelihood > theirs + higher
+    theirs = FactorAnalysis(3, tol=1e-5, random_state=0).fit(x).score(x) * len(x)
+    assert bg.fit_factors(x, 1, 3, progress=False).log_likelihood > theirs + 500
 
 
 def test_wine_beside_the_full_mixture_and_published_figures():
