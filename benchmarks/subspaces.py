@@ -115,14 +115,15 @@ def measure(quick: bool = False) -> list[Table]:
         rows += _chosen(one, sweep, took, quick)
         cells.append(_cells(one, sweep))
     note = (
-        "Standardised features. `select_factors` over McNicholas & Murphy's eight models, from two starts a fit, and their neighbours': "
-        "wine K = 1 … 4, q = 1 … 5; wine27 K = 1 … 4, q = 1 … 6; wdbc K = 1 … 3, q = 2, 4, 6, 8; `select` over "
-        "K = 1 … 9. BIC: lower is better, R's with its sign turned. ARI is the adjusted Rand index with the classes, "
-        "which no method saw. wine are the 13 features of UCI; wine27 are the 27 of McNicholas & Murphy (2008), which "
-        "R's pgmm has and this project may not: the rows are left out unless wine27.csv (`write.csv(pgmm::wine, "
-        "'wine27.csv', row.names = FALSE)`) is in the folder data of the one that BAYESGMM_REFERENCES names. pgmm is "
-        "the program of the authors of these models (McNicholas & Murphy 2008; McNicholas et al. 2010), run for this "
-        "table from its k-means start and from random ones; the paper of 2008 is quoted with an ARI of 0.79 on wine27. "
+        "Standardised features. `select_factors` over McNicholas & Murphy's eight models, from two starts a fit and "
+        "where its neighbours ended: wine K = 1 … 4, q = 1 … 5; wine27 K = 1 … 4, q = 1 … 6; wdbc K = 1 … 3, "
+        "q = 2, 4, 6, 8; `select` over K = 1 … 9. BIC: lower is better, R's with its sign turned. ARI is the adjusted "
+        "Rand index with the classes, which no method saw. wine are the 13 features of UCI; wine27 are the 27 of "
+        "McNicholas & Murphy (2008), which R's pgmm has and this project may not: the rows are left out unless "
+        "wine27.csv (`write.csv(pgmm::wine, 'wine27.csv', row.names = FALSE)`) is in the folder data of the one that "
+        "BAYESGMM_REFERENCES names. pgmm is the program of the authors of these models (McNicholas & Murphy 2008; "
+        "McNicholas et al. 2010), run for this table from its k-means start and from random ones; the paper of 2008 is "
+        "quoted with an ARI of 0.79 on wine27. "
         "Heywood: features of which less than 0.5 % is left to the noise; there BIC flatters. CPU seconds on a busy "
         "machine."
     )

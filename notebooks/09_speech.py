@@ -177,8 +177,8 @@ def by_chance(p, times=100):
 rows = {}
 for name, one in scores.items():
     drawn, error = by_chance(one.probabilities), one.reliability(bins=6).error
-    rows[name] = {"calibration error": error, "by chance": drawn.mean(), "by chance, 95 % below": np.quantile(drawn, 0.95),
-                  "p": (drawn >= error).mean(), "mean probability less share right": one.reliability(bins=6).confidence}  # fmt: skip
+    rows[name] = {"calibration error": error, "by chance": drawn.mean(), "95 % below": np.quantile(drawn, 0.95),
+                  "p": (drawn >= error).mean()}  # fmt: skip
 pd.DataFrame(rows).T.round(4)
 
 # %% [markdown]
