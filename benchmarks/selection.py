@@ -14,21 +14,21 @@ from benchmarks.tables import Table
 TITLE = "Model selection"
 TIMED = ("faithful", "thyroid", "wine")
 FAMILIES = ("full", "tied", "diag", "spherical")
-# How many times as fast as a scikit-learn loop over its four families.
-WANTED = 5
+# How many times as fast as a scikit-learn loop over its four families; and the starts that ours climbs from by default.
+WANTED, STARTS = 5, 10
 
 
 def _sweep(x, **options):
     return bg.select(x, seed=0, progress=False, **options)
 
 
-def scikit_learn(x, numbers=range(1, 10)) -> float:
-    """The loop that people write: every number of components of every family, as it comes; the lowest BIC."""
+def scikit_learn(x, numbers=range(1, 10), starts=1) -> float:
+    """The loop that people write: every number of components of every family; the lowest BIC."""
     from sklearn.mixture import GaussianMixture
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fits that have not converged
-        return min(GaussianMixture(k, covariance_type=family, random_state=0).fit(x).bic(x)
+        return min(GaussianMixture(k, covariance_type=family, n_init=starts, random_state=0).fit(x).bic(x)
                    for k in numbers for family in FAMILIES)  # fmt: skip
 
 
@@ -69,17 +69,21 @@ def _side_by_side(ref, quick: bool) -> dict:
     def theirs():
         lowest["theirs"] = scikit_learn(x, numbers)
 
-    took = side_by_side({"ours": ours, "theirs": theirs}, 1 if quick else 3)
-    return {"ours, s": float(np.median(took["ours"])), "scikit-learn, s": float(np.median(took["theirs"])),
-            "ratio": against(took["ours"], took["theirs"]), "ratio wanted": WANTED, "our lowest BIC": lowest["ours"],
-            "its lowest BIC": lowest["theirs"]}  # fmt: skip
+    def as_many():
+        lowest["as many"] = scikit_learn(x, numbers, STARTS)
+
+    took = side_by_side({"ours": ours, "theirs": theirs, "as many": as_many}, 1 if quick else 3)
+    return {"ours, s": float(np.median(took["ours"])), "scikit-learn, one start, s": float(np.median(took["theirs"])),
+            "ratio": against(took["ours"], took["theirs"]), "ratio, ten starts each":
+            against(took["ours"], took["as many"]), "ratio wanted": WANTED, "our lowest BIC": lowest["ours"],
+            "its, one start": lowest["theirs"], "its, ten": lowest["as many"]}  # fmt: skip
 
 
 def _four(quick: bool) -> Table:
     rows = [{"data": ref.name} | _side_by_side(ref, quick) for ref in filter(None, map(reference, TIMED))]
     note = (
-        "scikit-learn's four families × K = 1 … 9, one k-means start each, as it comes; its `reg_covar` lets fits "
-        "through that have all but collapsed, so its BIC may be that of no fit."
+        "scikit-learn's four families × K = 1 … 9, as it comes: from one k-means start, and from ten, as ours; its "
+        "`reg_covar` lets fits through that have all but collapsed, so its BIC may be that of no fit."
     )
     return Table("Four families beside scikit-learn", ("data",), rows, note)
 

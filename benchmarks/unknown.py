@@ -28,8 +28,8 @@ RICHARDSON_GREEN = {"n_components": priors.Uniform(30), "concentration": 1.0}
 CASES = {
     "galaxy_RG1997": ("galaxies_rg", RICHARDSON_GREEN, 4),
     "acidity_RG1997": ("acidity", RICHARDSON_GREEN, 12),
-    "galaxy_telescope_vignette": ("galaxies", RICHARDSON_GREEN, 4),
-    "galaxy_dynamicMFM": ("galaxies", {}, 8),
+    "galaxy_telescope_vignette": ("galaxies", RICHARDSON_GREEN, 8),
+    "galaxy_dynamicMFM": ("galaxies", {}, 20),
     "acidity_e001_poisson": ("acidity", {"n_components": priors.Poisson(1), "concentration": 0.01}, 4),
     "galaxy_sparse_K10_e0_gamma": ("galaxies", {"process": "sparse", "concentration": priors.Gamma(1, 20)}, 8),
     "galaxy_sparse_K10_e0_0.01": ("galaxies", {"process": "sparse", "concentration": 0.01}, 4),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from bayesgmm.families.coordinates import Coordinates
@@ -32,7 +34,7 @@ class Family:
 
     # ---- what it is
 
-    @property
+    @cached_property
     def letters(self) -> str:
         """Of volume, shape and orientation, whatever the number of features."""
         return self.code if len(self.code) == 3 else 3 * self.code
@@ -77,7 +79,7 @@ class Family:
             kind, how = "ellipsoidal", f"{_KINDS[axes]} orientation"
         return f"{kind}: {_KINDS[volume]} volume, {_KINDS[shape]} shape, {how}"
 
-    @property
+    @cached_property
     def units(self) -> str:
         """Under which maps of the rows the family stays itself; on others, units among them, a fit depends.
 

@@ -96,6 +96,8 @@ def gather(ends: Sequence[End], n_obs: float, per_component: float, thinnest) ->
 
 def _same(a: End, b: End, n_obs: float) -> bool:
     """Whether two ends are one mode; degenerate ones are none."""
+    if a.mixture is b.mixture:
+        return True
     if abs(a.objective - b.objective) > _HEIGHT or (a.degeneracy is None) != (b.degeneracy is None):
         return False
     return apart(a.mixture, b.mixture, n_obs) <= _APART

@@ -7,15 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.families import WITH_PRIORS
 from bayesgmm.fit.compiled import climb_compiled, refit_compiled
 from bayesgmm.fit.em import Likelihood, Target, climb
-from bayesgmm.kernel import Stats, Whitening, climbs
-from bayesgmm.kernel.climbs import CLIMBING, COLLAPSED
+from bayesgmm.kernel import Stats
 from bayesgmm.mixture import Mixture
 
-# Numbers in the rows above which a pass is worth all threads, and steps that save passes; and steps of a refit.
-_MOST, _MOST_STEPS = 5_000_000, 500
+# Of a refit.
+_MOST_STEPS = 500
 
 
 class Climbed(NamedTuple):
@@ -106,47 +104,17 @@ def climb_each(samples: Sequence[tuple], start: Mixture, target: Target, toleran
     Laws: what becomes of a sample does not depend on the others. Newton's decrement is `tolerance` at most where a
     climb converged.
     """
-    if not _is_native(samples, target):
-        return _refits(samples, start, target, tolerance)
-    first = samples[0][0]
-    same = all(rows is first for rows, _ in samples)
-    x = first if same else np.stack([rows for rows, _ in samples])
-    weights = None if samples[0][1] is None else np.stack([w for _, w in samples])
-    factors = target.family.whitening(start.covariances).factors
-    if not target.family.is_shared:
-        factors = np.broadcast_to(factors, (start.n_components, *factors.shape[1:]))
-    *found, ends = climbs(x, weights, start.log_weights, start.means, factors, tolerance=tolerance,
-                          is_round=target.family.is_round)  # fmt: skip
-    return [_ended(end, *one, sample, target, tolerance) for end, sample, *one in zip(ends, samples, *found)]
+    found = refit_compiled(samples, start, target, tolerance, _MOST_STEPS) if _are_alike(samples) else []
+    if not found:
+        return [_one(rows, start, target, weights, tolerance) for rows, weights in samples]
+    return [_ended(*end, start, sample, target, tolerance) for end, sample in zip(found, samples, strict=True)]
 
 
-def _is_native(samples, target: Target) -> bool:
-    """Whether compiled code has the M-step, the rows are complete, and all samples are of one kind."""
-    if not samples or not isinstance(target, Likelihood) or target.family not in WITH_PRIORS:
-        return False
-    rows, weights = samples[0]
-    shared = all(r is rows for r, _ in samples)
-    return _are_alike(samples) and rows.size <= _MOST and (weights is not None or not shared)
-
-
-def _ended(end, log_weights, means, factors, sample, target, tolerance) -> Ended:
-    if end == COLLAPSED or not (np.isfinite(means).all() and np.isfinite(factors).all()):
-        return Ended(None, False)
-    weights = np.exp(log_weights)
-    mixture = Mixture.from_whitening(weights / weights.sum(), means, Whitening(factors), features=target.features)
-    if end == CLIMBING:  # along a ridge, where quasi-Newton steps save most
-        return _one(sample[0], mixture, target, sample[1], tolerance)
-    return Ended(mixture, True)
-
-
-def _refits(samples, start: Mixture, target: Target, tolerance: float) -> list[Ended]:
-    """The same of any family, and under a prior: by quasi-Newton EM, in compiled code where all are alike."""
-    paths = [None] * len(samples)
-    if _are_alike(samples):
-        paths = refit_compiled(samples, [start] * len(samples), target, tolerance, _MOST_STEPS)
-    sure = [path and (path[0].mixture is None or path[0].converged) for path in paths]
-    return [Ended(path[0].mixture, path[0].converged) if known else _one(rows, start, target, weights, tolerance)
-            for path, known, (rows, weights) in zip(paths, sure, samples, strict=True)]  # fmt: skip
+def _ended(mixture, converged, start, sample, target, tolerance) -> Ended:
+    if converged or (mixture is None and isinstance(target, Likelihood)):
+        return Ended(mixture, bool(converged))
+    # Along a ridge; or a weight came to lie at 0, where a prior's mode may be.
+    return _one(sample[0], mixture or start, target, sample[1], tolerance)
 
 
 def _are_alike(samples) -> bool:

@@ -18,8 +18,8 @@ from bayesgmm.kernel.ascents import COLLAPSED, CONVERGED
 from bayesgmm.mixture import Mixture
 from bayesgmm.priors import Conjugate
 
-# Numbers in the rows above which a pass is worth all threads.
-MOST_NUMBERS = 500_000
+# Numbers in the rows above which a pass is worth all threads; of one of many samples, which have a thread each.
+MOST_NUMBERS, MOST_OF_SAMPLE = 500_000, 5_000_000
 # A conditional variance of a component, of that of all rows, below which it has collapsed.
 FLAT = 1e-10
 
@@ -35,7 +35,18 @@ class Units(NamedTuple):
     def of(cls, x, case_weights, family: Family) -> Units | None:
         """Units that suit a family; None where the rows lie in a plane."""
         whole = moments(x, case_weights)
-        covariance = whole.scatters[0] / whole.total
+        return cls._from(whole.means[0], whole.scatters[0] / whole.total, family)
+
+    @classmethod
+    def like(cls, mixture: Mixture, family: Family) -> Units | None:
+        """The same for rows like those of a mixture."""
+        weights, centre = mixture.weights, mixture.weights @ mixture.means
+        gaps = mixture.means - centre
+        within = np.einsum("k,kij->ij", weights, mixture.covariances)
+        return cls._from(centre, within + (gaps.T * weights) @ gaps, family)
+
+    @classmethod
+    def _from(cls, centre, covariance, family: Family) -> Units | None:
         try:
             factor = np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError:
@@ -45,7 +56,7 @@ class Units(NamedTuple):
             turn = np.linalg.inv(factor)
         elif family.units == EACH_SCALE:
             turn = np.diag(1 / np.sqrt(np.diag(covariance)))
-        return cls(whole.means[0], np.tril(turn), turn @ factor)
+        return cls(centre, np.tril(turn), turn @ factor)
 
     def factors(self, mixture: Mixture, family: Family) -> np.ndarray:
         """A mixture's factors, in z, as many as the family has of its own."""
@@ -54,11 +65,11 @@ class Units(NamedTuple):
             found = np.broadcast_to(found, (mixture.n_components, *found.shape[1:]))
         return found * np.diag(self.turn) if family.is_diagonal else self.turn @ found
 
-    def back(self, means, factors, family: Family) -> tuple[np.ndarray, Whitening]:
-        """Means and factors in x."""
+    def back(self, means, factors, family: Family) -> tuple[np.ndarray, np.ndarray]:
+        """Means (…, K, D) and factors (…, F, D, D) or (…, F, D) in x."""
         inverse = np.tril(np.linalg.inv(self.turn))
         factors = factors * np.diag(inverse) if family.is_diagonal else inverse @ np.tril(factors)
-        return self.centre + means @ inverse.T, Whitening.of(factors)
+        return self.centre + means @ inverse.T, factors
 
     def penalty(self, target: Target, n_components: int) -> Penalty | None:
         """What a target adds to the log-likelihood, in z."""
@@ -73,34 +84,42 @@ class Units(NamedTuple):
 
 def climb_compiled(x, starts: list[Mixture], target: Target, case_weights, tolerance: float, most: int) -> list:
     """What `climbs.paths_from` gives of each start, or None where Python's loop had better climb."""
-    return refit_compiled([(x, case_weights)] * len(starts), starts, target, tolerance, most)
-
-
-def refit_compiled(samples, starts: list[Mixture], target: Target, tolerance: float, most: int) -> list:
-    """The same, of samples of rows and their weights, all of one size, with a start for each."""
-    nothing, family = [None] * len(starts), target.family
-    if not starts or not is_compiled(samples[0][0], target):
-        return nothing
-    units = Units.of(*samples[0], family)
+    units = Units.of(x, case_weights, target.family) if starts and is_compiled(x, target) else None
     if units is None:
-        return nothing
-    z, weights = _stacked(samples, units)
+        return [None] * len(starts)
+    found = _ascents(units, x, case_weights, starts, target, tolerance, most)
+    return [_path(found, i, x, case_weights, units, target) for i in range(len(starts))]
+
+
+def refit_compiled(samples, start: Mixture, target: Target, tolerance: float, most: int) -> list:
+    """From one mixture over samples, rows and their weights, all of one size: where each climb ended, or None where
+    it collapsed, and whether it is there; nothing at all where Python's loop had better climb.
+    """
+    x, weights = zip(*samples, strict=True)
+    first = np.asarray(x[0], dtype=float)
+    units = Units.like(start, target.family) if is_compiled(first, target, MOST_OF_SAMPLE) else None
+    if units is None:
+        return []
+    x = first if all(rows is x[0] for rows in x) else np.stack(x, dtype=float)
+    weights = None if weights[0] is None else np.stack(weights)
+    starts = [start] * len(samples)
+    found = _ascents(units, x, weights, starts, target, tolerance, most)
+    shares = np.exp(found.log_weights)
+    shares /= shares.sum(axis=1, keepdims=True)
+    back = units.back(found.means, found.factors, target.family)
+    return [(None if end == COLLAPSED else Mixture.from_whitening(w, m, Whitening.of(f), features=target.features),
+             end == CONVERGED) for end, w, m, f in zip(found.ends, shares, *back, strict=True)]  # fmt: skip
+
+
+def _ascents(units: Units, x, weights, starts: list[Mixture], target: Target, tolerance: float, most: int):
+    """Climbs from mixtures, in z; over the same rows or weights, or each over its own."""
     prior = units.penalty(target, starts[0].n_components)
-    found = ascents(
-        z, weights, np.array([m.log_weights for m in starts]),
+    return ascents(
+        (x - units.centre) @ units.turn.T, weights, np.array([m.log_weights for m in starts]),
         np.array([(m.means - units.centre) @ units.turn.T for m in starts]),
-        np.array([units.factors(m, family) for m in starts]), family.letters,
+        np.array([units.factors(m, target.family) for m in starts]), target.family.letters,
         penalty=prior, floor=None if prior else FLAT * np.diag(units.factor) ** 2, tolerance=tolerance, most=most,
     )  # fmt: skip
-    return [_path(found, i, *sample, units, target) for i, sample in enumerate(samples)]
-
-
-def _stacked(samples, units: Units):
-    """Rows in z, and weights; each once where all samples have the same."""
-    (x, weights), turn = samples[0], units.turn.T
-    same, alike = all(r is x for r, _ in samples), all(w is weights for _, w in samples)
-    z = (x if same else np.stack([rows for rows, _ in samples])) - units.centre
-    return z @ turn, weights if alike else np.stack([w for _, w in samples])
 
 
 def _path(found, i: int, x, case_weights, units: Units, target: Target):
@@ -109,8 +128,9 @@ def _path(found, i: int, x, case_weights, units: Units, target: Target):
     if found.ends[i] == COLLAPSED:
         # Under a prior nothing collapses, but a weight may come to lie at 0.
         return None if isinstance(target, Posterior) else nowhere("its rows have no volume", int(found.n_iter[i]))
-    weights, parts = np.exp(found.log_weights[i]), units.back(found.means[i], found.factors[i], target.family)
-    mixture = Mixture.from_whitening(weights / weights.sum(), *parts, features=target.features)
+    weights = np.exp(found.log_weights[i])
+    means, factors = units.back(found.means[i], found.factors[i], target.family)
+    mixture = Mixture.from_whitening(weights / weights.sum(), means, Whitening.of(factors), features=target.features)
     height = e_step(x, mixture, case_weights, pointwise=False)[0]
     objective, history = height + target.log_prior(mixture), found.histories[i, : found.n_iter[i] + 1]
     done = bool(found.ends[i] == CONVERGED)
@@ -118,8 +138,8 @@ def _path(found, i: int, x, case_weights, units: Units, target: Target):
     return climbed, [*(history[:-1] + (objective - history[-1])).tolist(), objective]
 
 
-def is_compiled(x, target: Target) -> bool:
+def is_compiled(x, target: Target, most: int = MOST_NUMBERS) -> bool:
     """Whether compiled code climbs over such rows: complete ones in double precision, not too many."""
-    if not (isinstance(x, np.ndarray) and x.dtype == float and x.size <= MOST_NUMBERS):
+    if not (isinstance(x, np.ndarray) and x.dtype == float and x.size <= most):
         return False
     return not isinstance(target, Posterior) or type(target.prior) is Conjugate

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,20 @@ _ROUNDING = 1e-6
 # Rows whose responsibilities are held at once.
 _CHUNK = 1 << 16
 ADVICE = "give prior='conjugate', use fewer components, or a covariance_type with fewer parameters"
+
+
+class Flaw(NamedTuple):
+    """The component that is worst off, before rows are looked at: it has no volume, or this many rows' worth."""
+
+    component: int
+    collapsed: bool
+    points: float
+
+    @property
+    def text(self) -> str:
+        """It in a few words."""
+        what = "collapsed" if self.collapsed else f"rests on about {self.points:.1f} rows"
+        return f"component {self.component} {what}"
 
 
 class DegenerateFit(ValueError):
@@ -87,8 +103,27 @@ def thinnest(covariances: np.ndarray, rows: Stats) -> np.ndarray:
 
 
 def _spectra(covariances, rows: Stats) -> np.ndarray:
-    turn = sphere(rows.scatters[0] / rows.total)
+    turn = _turn(rows)
     return np.linalg.eigvalsh(turn.T @ covariances @ turn)
+
+
+# All climbs of a fit ask for the same.
+@lru_cache(maxsize=16)
+def _turn(rows: Stats) -> np.ndarray:
+    return sphere(rows.scatters[0] / rows.total)
+
+
+def flaw(thin: np.ndarray, points: np.ndarray, n_features: int) -> Flaw | None:
+    """What the rule of `diagnose_fit` says where rows need not be looked at.
+
+    ``thin`` are the smallest eigenvalues (K,), in units of all rows, and ``points`` (K,) the rows' worth of weight.
+    """
+    k = None
+    if (thin < THINNEST).any():
+        k = int(thin.argmin())
+    elif (points < n_features + 1 - _ROUNDING).any():
+        k = int(points.argmin())
+    return None if k is None else Flaw(k, bool(thin[k] < THINNEST), float(points[k]))
 
 
 def diagnose_fit(mixture: Mixture, x, case_weights=None, *, whole: Stats | None = None,
@@ -150,10 +185,9 @@ def diagnose_fit(mixture: Mixture, x, case_weights=None, *, whole: Stats | None 
 
 def _worst(thin, points, x, mixture, responsibilities) -> int | None:
     """The component that is worst off, by the rule; rows are looked at only if need be."""
-    if (thin < THINNEST).any():
-        return int(thin.argmin())
-    if (points < mixture.n_features + 1 - _ROUNDING).any():
-        return int(points.argmin())
+    found = flaw(thin, points, mixture.n_features)
+    if found is not None:
+        return found.component
     distinct = _n_distinct(x, mixture, responsibilities)
     return int(distinct.argmin()) if (distinct <= mixture.n_features).any() else None
 
@@ -174,14 +208,17 @@ def _n_distinct(x, mixture, responsibilities) -> np.ndarray:
     """How many different rows each component has, counted up to D + 1."""
     enough, seen = mixture.n_features + 1, [set() for _ in range(mixture.n_components)]
     for first, labels in _labels(x, mixture, responsibilities):
-        for k in range(mixture.n_components):
-            for row in first + np.flatnonzero(labels == k):
-                if len(seen[k]) >= enough:
-                    break
-                seen[k].add((_values(x, row) + 0.0).tobytes())
+        order = np.argsort(labels, kind="stable")
+        ends = np.cumsum(np.bincount(labels, minlength=mixture.n_components)).tolist()
+        for own, at, end in zip(seen, [0, *ends], ends, strict=False):
+            # Nearly always the first D + 1 are different.
+            while len(own) < enough and at < end:
+                some = order[at : min(at + enough, end)]
+                own.update(row.tobytes() for row in _values(x, first + some) + 0.0)
+                at += enough
         if all(len(found) >= enough for found in seen):
             break
-    return np.array([len(found) for found in seen])
+    return np.array([min(len(found), enough) for found in seen])
 
 
 def _values(x, rows) -> np.ndarray:

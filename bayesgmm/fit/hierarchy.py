@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
@@ -10,13 +11,13 @@ import numpy as np
 from bayesgmm.families import Full
 from bayesgmm.fit.begin import shrunk
 from bayesgmm.fit.moments import moments
-from bayesgmm.fit.sphering import sphered
+from bayesgmm.fit.sphering import sphere_neighbours, sphered
 from bayesgmm.kernel import Incomplete, Stats, e_step, merges
 from bayesgmm.kernel.conditional import complete
 from bayesgmm.mixture import Mixture
 
-#: What a tree may be grown by, in the order in which starts use them.
-CRITERIA = ("VVV", "EII", "VII")
+#: What a tree may be grown by, in the order in which starts use them: a likelihood, in units of neighbours or all rows.
+CRITERIA = ("VVV", "EII", "VVV sphered")
 # Rows that a tree is made of, at most and at least, and arithmetic for one.
 _MOST, _LEAST, _WORK = 2000, 300, 1e10
 
@@ -49,6 +50,13 @@ class Tree:
         """The most groups there can be."""
         return int(self.leaves.max()) + 1
 
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The units of neighbours, a matrix (D, D'): see `sphere_neighbours`."""
+        first = np.unique(self.leaves, return_index=True)[1]
+        return sphere_neighbours(np.asarray(self.rows[self.chosen[first]], dtype=float),
+                                 np.bincount(self.leaves, self.weights))  # fmt: skip
+
     def merges(self, criterion: str = "VVV") -> np.ndarray:
         """The pairs of leaves (n_leaves − 1, 2) in the order in which their clusters were merged."""
         with self._lock:
@@ -59,8 +67,9 @@ class Tree:
     def _grow(self, criterion):
         counts = np.bincount(self.leaves, self.weights)
         first = np.unique(self.leaves, return_index=True)[1]
-        y = sphered(self.rows[self.chosen[first]], counts)
-        return merges(y, counts, criterion)
+        kind, _, units = criterion.partition(" ")
+        rows = np.asarray(self.rows[self.chosen[first]], dtype=float)
+        return merges(sphered(rows, counts) if units else rows @ self.units, counts, kind)
 
     def groups(self, k: int, criterion: str = "VVV") -> np.ndarray:
         """Labels (n,) of the chosen rows in k groups, numbered in the order of the rows.
@@ -98,9 +107,9 @@ def hierarchy(rows, case_weights=None, seed=None) -> Tree:
     """A tree of rows by the classification likelihood: K = 1, 2, … groups from one run.
 
     Clusters are merged two by two, always those whose merger costs the least classification log-likelihood, in units
-    in which all rows have unit covariance, so that a tree does not depend on the units of the features, nor on any
-    linear map of them. Rows that are equal are one from the beginning; of mergers that cost the same, the first in
-    the order of the rows is made.
+    in which neighbours, or all rows, have unit covariance, so that a tree does not depend on the units of the
+    features, nor on any linear map of them. Rows that are equal are one from the beginning; of mergers that cost the
+    same, the first in the order of the rows is made.
 
     Parameters
     ----------
@@ -125,7 +134,8 @@ def hierarchy(rows, case_weights=None, seed=None) -> Tree:
 
     References
     ----------
-    Banfield & Raftery (1993); Fraley (1998); Scrucca & Raftery (2015) for rotated and scaled rows.
+    Banfield & Raftery (1993); Fraley (1998); Scrucca & Raftery (2015) for rotated and scaled rows; Art, Gnanadesikan &
+    Kettenring (1982) for units of neighbours.
 
     Examples
     --------

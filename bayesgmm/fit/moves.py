@@ -18,6 +18,7 @@ from bayesgmm.mixture import Mixture
 _PAIRS = 3
 # EM steps that tell what a beginning is worth, and what is too thin to go on with, as in `degenerate`.
 _ROUGH, _THIN = 6, 1e-5
+_PARTS = ("counts", "means", "scatters")
 
 
 def splits(x, mixture: Mixture, case_weights=None, *, whole: Stats | None = None) -> list[Beginning]:
@@ -46,8 +47,10 @@ def splits(x, mixture: Mixture, case_weights=None, *, whole: Stats | None = None
 
 def splits_of(stats: Stats, whole: Stats) -> list[Beginning]:
     """The same from the statistics of what each component answers for."""
-    halves, k = _halves(stats, whole), range(stats.n_components)
-    return [Beginning("split", _joined(_take(stats, [j for j in k if j != i]), halves[i])) for i in k]
+    halves, k = _halves(stats, whole), stats.n_components
+    others = np.nonzero(~np.eye(k, dtype=bool))[1].reshape(k, k - 1)
+    parts = (np.concatenate((getattr(stats, name)[others], getattr(halves, name)), axis=1) for name in _PARTS)
+    return [Beginning("split", Stats(*one)) for one in zip(*parts, strict=True)]
 
 
 def exchanges(x, mixture: Mixture, case_weights=None, *, whole: Stats | None = None) -> list[Beginning]:
@@ -75,7 +78,7 @@ def exchanges(x, mixture: Mixture, case_weights=None, *, whole: Stats | None = N
         for split in others:
             kept = _take(stats, [j for j in others if j != split])
             merged = _take(stats, [pair[0]]) + _take(stats, [pair[1]])
-            found.append(Beginning("split-merge", _joined(kept, merged, halves[split])))
+            found.append(Beginning("split-merge", _joined(kept, merged, _take(halves, split))))
     return found
 
 
@@ -108,8 +111,8 @@ def _sharing(r) -> list[tuple[int, int]]:
     return list(zip(first[order].tolist(), second[order].tolist(), strict=True))
 
 
-def _halves(stats: Stats, whole: Stats) -> list[Stats]:
-    """The halves of each normal component, cut across its longest axis, in units in which all rows have unit
+def _halves(stats: Stats, whole: Stats) -> Stats:
+    """The halves (K, 2, …) of each normal component, cut across its longest axis, in units in which all rows have unit
     covariance: their means lie √(2/π) of a standard deviation from its mean.
     """
     factor, half = np.linalg.cholesky(whole.scatters[0] / whole.total), 0.5 * stats.counts
@@ -120,13 +123,14 @@ def _halves(stats: Stats, whole: Stats) -> list[Stats]:
     largest = np.take_along_axis(gaps, np.abs(gaps).argmax(axis=1)[:, None], axis=1)
     gaps = np.where(largest > 0, gaps, -gaps)
     scatters = half[:, None, None] * (covariances - gaps[:, :, None] * gaps[:, None])
-    return [Stats(np.array([n, n]), mean + np.array([gap, -gap]), np.array([scatter, scatter]))
-            for n, mean, gap, scatter in zip(half, stats.means, gaps, scatters, strict=True)]  # fmt: skip
+    two = np.array([1.0, -1.0])[:, None]
+    return Stats(np.stack((half, half), axis=1), stats.means[:, None] + two * gaps[:, None],
+                 np.stack((scatters, scatters), axis=1))  # fmt: skip
 
 
-def _take(stats: Stats, components: list[int]) -> Stats:
+def _take(stats: Stats, components: list[int] | int) -> Stats:
     return Stats(stats.counts[components], stats.means[components], stats.scatters[components])
 
 
 def _joined(*parts: Stats) -> Stats:
-    return Stats(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("counts", "means", "scatters")))
+    return Stats(*(np.concatenate([getattr(p, name) for p in parts]) for name in _PARTS))

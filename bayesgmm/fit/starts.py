@@ -11,7 +11,6 @@ from bayesgmm.fit.begin import Beginning, grown, shrunk
 from bayesgmm.fit.degenerate import THINNEST, thinnest
 from bayesgmm.fit.hierarchy import CRITERIA, Tree, hierarchy
 from bayesgmm.fit.moments import moments
-from bayesgmm.fit.sphering import sphered
 from bayesgmm.fit.wanted import HIERARCHY, MOVES, wanted
 from bayesgmm.kernel import Incomplete, LowRank, Stats, e_step
 from bayesgmm.kernel.conditional import complete
@@ -80,13 +79,14 @@ def starts_for(x, n_components: int, starts, rng, case_weights=None, *, tree: Tr
     for one in asked:
         if one.own is not None:
             yield Beginning(one.name, _own(one.own, x, rows, weights))
-        elif one.name == HIERARCHY:
-            tree = tree or hierarchy(rows, case_weights)
+            continue
+        tree = tree or hierarchy(rows, case_weights)
+        if one.name == HIERARCHY:
             yield from (_cut(tree, n_components, criterion, total) for criterion in _criteria(rows)[: one.count])
         elif one.name == MOVES:
             yield from [Beginning(MOVES, None)] * (one.count if moves else 0)
         else:
-            sample = sample or _Sample.of(rows, weights, rng, total)
+            sample = sample or _Sample.of(rows, weights, rng, total, tree.units)
             yield from (_DRAWN[one.name](sample, n_components, rng) for _ in range(one.count))
 
 
@@ -106,7 +106,7 @@ def _filled(x, case_weights, whole) -> np.ndarray:
 
 
 class _Sample(NamedTuple):
-    """Rows that random starts look at, the same sphered, and the share that they are of all."""
+    """Rows that random starts look at, the same in units of neighbours, and the share that they are of all."""
 
     rows: np.ndarray
     y: np.ndarray
@@ -114,11 +114,11 @@ class _Sample(NamedTuple):
     share: float
 
     @classmethod
-    def of(cls, x, weights, rng, total) -> _Sample:
+    def of(cls, x, weights, rng, total, units) -> _Sample:
         chosen = np.sort(rng.choice(len(x), SAMPLE, replace=False)) if len(x) > SAMPLE else slice(None)
         rows = np.asarray(x[chosen], dtype=float)
         some = np.ones(len(rows)) if weights is None else weights[chosen]
-        return cls(rows, sphered(rows, some), some, some.sum() / total)
+        return cls(rows, (rows - some @ rows / some.sum()) @ units, some, some.sum() / total)
 
     def stats(self, responsibilities) -> Stats:
         return grown(shrunk(Stats.of(self.rows, responsibilities * self.weights[:, None])), 1 / self.share)

@@ -14,18 +14,17 @@ Covariances of low rank have a walk of their own, `factored`, which `lowrank` pr
 
 Rows with missing cells go through `incomplete`, whose compiled code, `patterns`, walks over one group of them after
 another. `many` takes the same rows under one mixture after the other, in the loop of `repeat`. `orders` has the sums
-and assignments by which labels are matched, in the loops of `labels`. `climbs` runs EM many times over, for refits, in
-the loop of `climb`. `merges` makes a tree of rows, in the loop of `agglomerate`. `ascents` climbs by quasi-Newton EM in
-any family, in the loop of `ascent`, which is at one of its `places` and takes `quasi` Newton steps. `structured` has
-the M-steps of covariances that share volumes, shapes or axes, in the loops of `structure`, which finds axes in
-`rotations`, and the rest in `shapes` and `triangles`. `scores` has the other thing that rows say: the curvature of
-their log-likelihood, which is not a function of the statistics. `searches` looks for partitions near those of all
-draws, in the loops of `search` on the tables of `clusters`, and counts how often rows are together, in the loop of
-`pairs`. `jaxed` is the pass over the rows written in JAX, which only `ppl.jaxed` loads.
+and assignments by which labels are matched, in the loops of `labels`. `merges` makes a tree of rows, in the loop of
+`agglomerate`. `ascents` climbs by quasi-Newton EM in any family, from several starts or over several samples, in the
+loop of `ascent`, which is at one of its `places` and takes `quasi` Newton steps. `structured` has the M-steps of
+covariances that share volumes, shapes or axes, in the loops of `structure`, which finds axes in `rotations`, and the
+rest in `shapes` and `triangles`. `scores` has the other thing that rows say: the curvature of their log-likelihood,
+which is not a function of the statistics. `searches` looks for partitions near those of all draws, in the loops of
+`search` on the tables of `clusters`, and counts how often rows are together, in the loop of `pairs`. `jaxed` is the
+pass over the rows written in JAX, which only `ppl.jaxed` loads.
 """
 
 from bayesgmm.kernel.ascents import Penalty, ascents
-from bayesgmm.kernel.climbs import climbs
 from bayesgmm.kernel.estep import e_step
 from bayesgmm.kernel.incomplete import Incomplete
 from bayesgmm.kernel.lowrank import FactorStats, LowRank
@@ -40,5 +39,5 @@ from bayesgmm.kernel.threads import set_threads, threads
 from bayesgmm.kernel.whitening import Whitening
 
 __all__ = ["FactorStats", "Incomplete", "Information", "LowRank", "Penalty", "Problem", "Stats", "Whitening",
-           "add_in_order", "ascents", "best_orders", "climbs", "co_clustering", "e_step", "information", "log_probs",
+           "add_in_order", "ascents", "best_orders", "co_clustering", "e_step", "information", "log_probs",
            "merges", "overlaps", "set_threads", "structured", "threads"]  # fmt: skip

@@ -62,8 +62,6 @@ FACTORED = Routine("factored", 23, "bayesgmm.kernel.factored",
 PATTERNS = Routine("patterns", 24, "bayesgmm.kernel.patterns", ("kernel/patterns.py",), (WALK["dd"],))
 #: Walks over the same rows, a mixture each.
 REPEAT = Routine("repeat", 16, "bayesgmm.kernel.repeat", ("kernel/repeat.py",), (WALK["dd"],))
-#: EM over the same rows, or others, once after another.
-CLIMB = Routine("climb", 16, "bayesgmm.kernel.climb", ("kernel/climb.py",), (WALK["dd"],))
 _MSTEP = tuple(f"kernel/{name}.py" for name in "compiler options rotations shapes structure triangles views".split())
 #: The M-step of any covariance family.
 MSTEP = Routine("mstep", 9, "bayesgmm.kernel.structure", _MSTEP)
@@ -84,7 +82,7 @@ SEARCH = Routine("search", 20, "bayesgmm.kernel.search",
 #: How often rows are in one cluster.
 PAIRS = Routine("pairs", 6, "bayesgmm.kernel.pairs",
                 tuple(f"kernel/{name}.py" for name in ("compiler", "options", "pairs", "views")))  # fmt: skip
-KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, CLIMB, MSTEP, ASCENT, AGGLOMERATE, *LABELS.values(), SEARCH,
+KERNEL = (*WALK.values(), MERGE, PATTERNS, REPEAT, MSTEP, ASCENT, AGGLOMERATE, *LABELS.values(), SEARCH,
           PAIRS, FACTORED)  # fmt: skip
 
 

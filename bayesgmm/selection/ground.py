@@ -15,10 +15,10 @@ from bayesgmm.families import Family
 from bayesgmm.fit.begin import Beginning
 from bayesgmm.fit.climbs import climb_from, nowhere
 from bayesgmm.fit.compiled import FLAT, Units, is_compiled
-from bayesgmm.fit.degenerate import Degeneracy
-from bayesgmm.fit.em import Posterior, Target
+from bayesgmm.fit.degenerate import Flaw, flaw, thinnest
+from bayesgmm.fit.em import Likelihood, Posterior, Target
 from bayesgmm.fit.wanted import HIERARCHY
-from bayesgmm.kernel import Stats, ascents
+from bayesgmm.kernel import Stats, Whitening, ascents
 from bayesgmm.kernel.ascents import COLLAPSED, CONVERGED, LEFT, Ascents, Moments, Trial
 from bayesgmm.mixture import Mixture
 
@@ -42,7 +42,7 @@ class Summit:
     converged: bool
     note: str = ""
     place: Mixture | tuple | None = None
-    degeneracy: Degeneracy | None = None
+    flaw: Flaw | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,34 +67,54 @@ class Ground:
         if not isinstance(found, Mixture):
             log_weights, means, factors = found
             weights = np.exp(log_weights)
-            parts = self.units(target.family)[0].back(means, factors, target.family)
-            found = Mixture.from_whitening(weights / weights.sum(), *parts, features=target.features)
+            means, factors = self.units(target.family)[0].back(means, factors, target.family)
+            found = Mixture.from_whitening(weights / weights.sum(), means, Whitening.of(factors),
+                                           features=target.features)  # fmt: skip
         return found.permute(np.lexsort(found.means.T[::-1]))
 
-    def climb(self, begin: list[Beginning], target: Target, keep: int) -> list[Summit]:
-        """Climb from each beginning a few steps, and from the highest, so many of them, to the end."""
+    def flaw(self, summit: Summit, target: Target) -> Flaw | None:
+        """What is wrong with a summit of a likelihood, as far as that is seen without the rows."""
+        if not isinstance(target, Likelihood):
+            return None
+        if isinstance(summit.place, Mixture):
+            thin, weights = thinnest(summit.place.covariances, self.whole), summit.place.weights
+        else:
+            log_weights, _, factors = summit.place
+            whole, weights = self.units(target.family)[0].factor, np.exp(log_weights)
+            lower = factors[:, :, None] * np.eye(len(whole)) if target.family.is_diagonal else np.tril(factors)
+            turned = np.linalg.solve(whole, lower)
+            thin = np.broadcast_to(np.linalg.eigvalsh(turned @ turned.mT)[:, 0], weights.shape)
+        return flaw(thin, weights * self.whole.total / weights.sum(), self.table.n_features)
+
+    def climb(self, begin: list[Beginning], target: Target, keep: int) -> list[Summit | None]:
+        """Climb from each beginning a few steps, and from the highest, so many, to the end; the others are None."""
         if not begin:
             return []
         if not is_compiled(self.table.rows, target) or self.units(target.family) is None:
             return self._slowly(begin, target)
-        kinds, places, lost = self._begun(begin, target)
-        return [*self._ascended(kinds, places, target, keep), *lost] if kinds else lost
+        some, places, ends = self._begun(begin, target)
+        if some:
+            found = self._ascended([begin[i].kind for i in some], places, target, keep)
+            for i, end in zip(some, found, strict=True):
+                ends[i] = end
+        return ends
 
-    def _begun(self, begin: list[Beginning], target: Target) -> tuple[list[str], list[np.ndarray], list[Summit]]:
-        """Of starts, kinds, and log π and μ in z, with N and S there, or under a prior the factors; and of those from
-        which there is no first step, why.
+    def _begun(self, begin: list[Beginning], target: Target) -> tuple[list[int], list[np.ndarray], list[Summit | None]]:
+        """Which starts have a first step; of those log π and μ in z, with N and S there, or under a prior the factors;
+        and of the others what is wrong.
         """
         if isinstance(target, Posterior):
             found = [self._begun_below(one.stats, target, self.units(target.family)[0]) for one in begin]
         else:
             found = [None if (one.stats.counts > 0).all() else _WITHOUT_ROWS for one in begin]
-        lost = [Summit(one.kind, np.nan, 0, False, why) for one, why in zip(begin, found) if isinstance(why, str)]
-        some = [i for i, why in enumerate(found) if not isinstance(why, str)]
+        lost = [Summit(one.kind, np.nan, 0, False, why) if isinstance(why, str) else None
+                for one, why in zip(begin, found, strict=True)]  # fmt: skip
+        some = [i for i, end in enumerate(lost) if end is None]
         if isinstance(target, Posterior):
             places = [np.array(part) for part in zip(*(found[i] for i in some))]
         else:
             places = self._moved([begin[i].stats for i in some], target.family) if some else []
-        return [begin[i].kind for i in some], places, lost
+        return some, places, lost
 
     def _moved(self, some: list[Stats], family: Family) -> list[np.ndarray]:
         """log π, μ, N and S of statistics, in z."""
@@ -111,7 +131,7 @@ class Ground:
             return nowhere(str(error))[0].note
         return start.log_weights, (start.means - units.centre) @ units.turn.T, units.factors(start, target.family)
 
-    def _ascended(self, kinds, places, target: Target, keep: int) -> list[Summit]:
+    def _ascended(self, kinds, places, target: Target, keep: int) -> list[Summit | None]:
         units, z = self.units(target.family)
         log_weights, means, *begin = places
         prior = units.penalty(target, means.shape[1])
@@ -122,7 +142,7 @@ class Ground:
                         trial=trial, workers=1)  # fmt: skip
         # Densities of z, in units of x.
         shift = self.whole.total * float(np.linalg.slogdet(units.turn)[1])
-        return [_summit(kind, found, i, shift) for i, kind in enumerate(kinds) if found.ends[i] != LEFT]
+        return [None if found.ends[i] == LEFT else _summit(kind, found, i, shift) for i, kind in enumerate(kinds)]
 
     def _slowly(self, begin: list[Beginning], target: Target) -> list[Summit]:
         found = climb_from(self.table.rows, [one.stats for one in begin], target, case_weights=self.weights,

@@ -7,7 +7,7 @@ families have ended: so that a larger model is not left below one that it contai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import NamedTuple
@@ -17,8 +17,8 @@ import numpy as np
 from bayesgmm.data import DataError, check_components
 from bayesgmm.families import Family
 from bayesgmm.fit.begin import Beginning
-from bayesgmm.fit.best import CHUNK, before_the_collapse, certainty, certainty_of
-from bayesgmm.fit.degenerate import Degeneracy, diagnose_fit
+from bayesgmm.fit.best import CHUNK, LEAST_RISE, before_the_collapse, certainty, certainty_of
+from bayesgmm.fit.degenerate import Degeneracy, Flaw, diagnose_fit
 from bayesgmm.fit.em import Likelihood, Posterior, Target
 from bayesgmm.fit.hierarchy import Tree
 from bayesgmm.fit.mle import climbable
@@ -32,17 +32,37 @@ from bayesgmm.selection.ground import TOLERANCE, Ground, Summit
 from bayesgmm.selection.workers import Stopped
 
 # Climbs of a cell that go all the way: of its own starts, and of where others have ended.
-_KEEP, _KEEP_AGAIN = 8, 4
+_KEEP, _KEEP_AGAIN = 6, 3
+# Climbs of a cell that, if they agree, are taken at their word.
+_SEVERAL = 5
 # Families whose ends are tried: so many of the next higher and of the next lower likelihood.
 _SIMILAR = 4
 
 
 class Beginnings(NamedTuple):
-    """What the climbs of all families of K components begin at, and the prior with its constants; or why not."""
+    """What the climbs of all families of K components begin at, and the prior with its constants; or why not.
+
+    Each is there once; ``same`` has the kinds of others that are the same, with the position of the one that is there.
+    """
 
     found: tuple[Beginning, ...]
     prior: Prior | None
     note: str = ""
+    same: tuple[tuple[int, str], ...] = ()
+
+    @classmethod
+    def of(cls, begin: Iterable[Beginning], prior: Prior | None) -> Beginnings:
+        """Those of some beginnings that differ by more than rounding and the order of their components."""
+        at, found, same = {}, [], []
+        for one in begin:
+            order = np.lexsort(one.stats.means.T)
+            parts = (one.stats.counts[order], one.stats.means[order], one.stats.scatters[order])
+            i = at.setdefault(np.concatenate(parts, axis=None).astype(np.float32).tobytes(), len(found))
+            if i < len(found):
+                same.append((i, one.kind))
+            else:
+                found.append(one)
+        return cls(tuple(found), prior, "", tuple(same))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +100,12 @@ class Cell:
         """(K, the family's code)."""
         return self.n_components, self.family.code
 
+    @property
+    def is_agreed(self) -> bool:
+        """Several climbs have ended, and all as high."""
+        heights = [s.objective for s in self.summits if s.place is not None]
+        return not self.degenerate and len(heights) >= _SEVERAL and max(heights) - min(heights) < LEAST_RISE
+
     def n_parameters(self, n_features: int) -> int:
         """Free parameters of weights, means and covariances."""
         k = self.n_components
@@ -111,7 +137,7 @@ class Problem:
         # The same starts for a K whatever other numbers are asked for.
         rng = np.random.default_rng(np.random.SeedSequence(self.seed.entropy, spawn_key=(n_components,)))
         found = starts_for(table.rows, n_components, self.starts, rng, self.ground.weights, tree=self.tree, whole=whole)
-        return Beginnings(tuple(found), prior)
+        return Beginnings.of(found, prior)
 
     def _scaled(self, n_components: int) -> Prior | None:
         if self.prior is None:
@@ -133,10 +159,12 @@ class Problem:
             return Cell(n_components, family, None, note=str(error))
         fewer = cells.get((n_components - 1, family.code))
         split = [] if fewer is None or fewer.seen is None else splits_of(fewer.seen.stats, self.ground.whole)
-        return self._climbed(Cell(n_components, family, target), [*begin.found, *split], _KEEP)
+        return self._climbed(Cell(n_components, family, target), [*begin.found, *split], _KEEP, begin.same)
 
     def again(self, cells: Mapping[tuple[int, str], Cell], cell: Cell) -> Cell:
-        """A cell climbed from where similar families have ended, too."""
+        """A cell climbed from where similar families have ended, too; not where all its climbs have one end."""
+        if cell.n_components == 1 or cell.is_agreed:
+            return cell
         others = [c for key, c in cells.items() if key[0] == cell.n_components and c is not cell and c.best is not None]
         height = -np.inf if cell.best is None else cell.best.objective
         if cell.degenerate:  # lower ends may be sound: all that are somewhere else are tried, and to the end
@@ -147,10 +175,12 @@ class Problem:
         begin = [Beginning(f"fit of {c.family.code}", c.seen.stats) for c in higher[:_SIMILAR] + lower[:_SIMILAR]]
         return self._climbed(cell, begin, _KEEP_AGAIN)
 
-    def _climbed(self, cell: Cell, begin: list[Beginning], keep: int) -> Cell:
+    def _climbed(self, cell: Cell, begin: list[Beginning], keep: int, same: tuple = ()) -> Cell:
         if self.stopped.is_set():
             raise Stopped
-        summits = self.ground.climb(begin, cell.target, keep)
+        ends = self.ground.climb(begin, cell.target, keep)
+        ends += [ends[i] and replace(ends[i], kind=kind) for i, kind in same]
+        summits = [end for end in ends if end is not None]
         lost = cell.lost or (begin[0] if begin and all(s.place is None for s in summits) else None)
         return self._settled(replace(cell, summits=(*cell.summits, *summits), lost=lost))
 
@@ -164,20 +194,37 @@ class Problem:
         for i in order:
             if found[i] is cell.best and not cell.degenerate:
                 return replace(cell, summits=tuple(found))
-            if found[i].degeneracy is not None:
+            if found[i].flaw is not None:
                 continue
-            seen = self.look(found[i], cell.target)
-            if seen.degeneracy is None:
+            flaw, seen = self._seen(found[i], cell.target)
+            if flaw is None:
                 note = "" if found[i].converged else f"not converged after {found[i].n_iter} steps"
                 return replace(cell, summits=tuple(found), best=found[i], seen=seen, note=note, degenerate=False)
-            found[i] = replace(found[i], degeneracy=seen.degeneracy, note=seen.degeneracy.text)
-            if not seen.degeneracy.collapsed and (spare is None or found[i].objective > spare[0].objective):
-                spare = found[i], seen
-        if spare is None or (cell.best is not None and cell.best.objective >= spare[0].objective):
-            spare = cell.best, cell.seen
-        best, seen = spare
-        note = best.note if best else next((s.note for s in found if s.degeneracy), "") or self._lost(cell)
-        return replace(cell, summits=tuple(found), best=best, seen=seen, note=note, degenerate=True)
+            found[i] = replace(found[i], flaw=flaw, note=flaw.text)
+            if not flaw.collapsed and (spare is None or found[i].objective > spare.objective):
+                spare = found[i]
+        return self._at_worst(replace(cell, summits=tuple(found)), spare)
+
+    def _at_worst(self, cell: Cell, spare: Summit | None) -> Cell:
+        """A cell none of whose summits is sound, with the highest that has not collapsed, and what is wrong."""
+        best, seen = cell.best, cell.seen
+        if spare is not None and (best is None or spare.objective > best.objective):
+            best, seen = spare, self.look(spare, cell.target)
+        if best is not None:
+            return replace(cell, best=best, seen=seen, note=seen.degeneracy.text, degenerate=True)
+        flawed = next((s for s in cell.summits if s.flaw), None)
+        note = self.look(flawed, cell.target).degeneracy.text if flawed else self._lost(cell)
+        return replace(cell, note=note, degenerate=True)
+
+    def _seen(self, summit: Summit, target: Target) -> tuple[Flaw | None, Seen | None]:
+        """What is wrong with a summit, and what `look` sees if it has to be looked at to know."""
+        wrong = self.ground.flaw(summit, target)
+        if wrong is not None:
+            return wrong, None
+        seen, wrong = self.look(summit, target), None
+        if seen.degeneracy is not None:
+            wrong = Flaw(seen.degeneracy.component, seen.degeneracy.collapsed, seen.degeneracy.points)
+        return wrong, seen
 
     def look(self, summit: Summit, target: Target) -> Seen:
         """The mixture of a summit, what the rows say under it, and what is wrong with it; under a prior nothing is."""

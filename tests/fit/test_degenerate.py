@@ -69,7 +69,7 @@ def test_told_in_words_and_mended_by_a_prior(name):
 def test_a_sound_mode_is_taken_and_the_degenerate_one_told():
     x = np.vstack([cloud(60), cloud(60) + 8, [[30.0, 30.0]] * 4])
     apart = np.repeat([0, 0, 1], [60, 60, 4])
-    fit = bg.fit_mle(x, 2, starts=[apart, "hierarchy", np.repeat([0, 1, 1], [60, 60, 4])], progress=False)
+    fit = bg.fit_mle(x, 2, starts=[apart, np.repeat([0, 1, 1], [60, 60, 4])], progress=False)
     assert fit.degeneracy is None and fit.mixture.weights.min() > 0.4
     assert "they are all equal" in fit.starts[0].note or "collapsed" in fit.starts[0].note
     assert "1 start degenerate" in str(fit)
