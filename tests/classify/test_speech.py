@@ -38,7 +38,7 @@ def test_speakers_are_told_apart_as_well_as_published(parts, found):
 
 @pytest.mark.slow
 def test_probabilities_of_speakers_are_calibrated(parts, found):
-    """Their calibration error is one that true probabilities have: some drawn from them are as large. Not so of sums."""
+    """Their calibration error is one that true probabilities have too, by chance; that of plain sums is not."""
     test = parts[1]
     rng, beyond = np.random.default_rng(0), {}
     for name, one in (("tempered", found.assess(*test)), ("sums", found.tempered(1.0).assess(*test))):
