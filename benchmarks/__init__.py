@@ -19,6 +19,7 @@ A piece is a module with a ``TITLE`` and ``measure(quick) -> list[Table]``, whic
 ``partitions``  partitions of least expected loss, by loss, rows and draws: seconds and peak memory
 ``selection``  whole sweeps over numbers of components and families: seconds, and heights, beside mclust's
 ``factors``    passes where covariances are of low rank: how seconds grow with features and factors
+``subspaces``  factors on wine and breast cancer data, beside full covariances, mclust and pgmm: ten minutes; by name
 ``seeds``      fifty seeds a case: do chains agree? Half an hour, and only by name
 ``calibration``  simulation-based calibration of engines, priors and families: hours, and only by name
 ``coverage``   whether 95 % intervals cover: MLE, bootstrap and posterior, in simulation: an hour, and only by name

@@ -16,10 +16,10 @@ from benchmarks.tables import Table, changes
 
 HERE = Path(__file__).parent
 PIECES = ("machine", "passes", "growth", "fits", "starts", "gradients", "memory", "start", "imports", "sampling",
-          "engines", "own", "posterior", "relabelling", "partitions", "selection", "factors", "seeds",
-          "calibration", "coverage", "unknown", "clusters", "images", "comparing")  # fmt: skip
+          "engines", "own", "posterior", "relabelling", "partitions", "selection", "factors", "subspaces",
+          "seeds", "calibration", "coverage", "unknown", "clusters", "images", "comparing")  # fmt: skip
 # Run only when they are named.
-LONG = ("seeds", "calibration", "coverage", "unknown", "clusters")
+LONG = ("subspaces", "seeds", "calibration", "coverage", "unknown", "clusters")
 PACKAGES = ("bayesgmm", "scikit-learn", "numpy", "scipy", "numba", "llvmlite", "pymc", "pytensor", "nutpie", "arviz")
 
 

@@ -20,6 +20,8 @@ _MOST_AXES = 15
 _POWERS, _SPARE = 4, 6
 # Noise begins at no less than this share of what a component's rows have of a feature.
 _LEAST = 0.05
+# Of so many features at most it is looked at what the others tell of each, and no less is left to it than this share.
+_WIDEST, _ALONE = 200, 1e-3
 
 
 def factor_starts(x, n_components: int, n_factors: int, model: FactorModel, asked: tuple[Wanted, ...], rng,
@@ -111,14 +113,17 @@ def principal_start(rows, r, n_factors: int, model: FactorModel, units, rng) -> 
     n_factors : int
     model : FactorModel
     units : ndarray (D,)
-        In which axes are principal.
+        In which axes are principal; diagonal noise has them weighed by what other features do not tell of each.
     rng : Generator
 
     References
     ----------
     McNicholas & Murphy (2008), section 4.
     """
-    rng, y = np.random.default_rng(rng), rows / units
+    rng = np.random.default_rng(rng)
+    if not model.isotropic and rows.shape[1] <= _WIDEST:
+        units = units * np.sqrt(_alone((rows - _fitted(rows, r)) / units, r.sum(axis=1)))
+    y = rows / units
     counts = np.maximum(r.sum(axis=0), 1.0)
     means = r.T @ y / counts[:, None]
     spreads = np.array([r[:, k] @ (y - means[k]) ** 2 for k in range(len(counts))]) / counts[:, None]
@@ -127,7 +132,7 @@ def principal_start(rows, r, n_factors: int, model: FactorModel, units, rng) -> 
     share = (counts / (counts + n_factors + 2))[:, None]
     spreads = np.maximum(share * spreads + (1 - share) * pooled, 1e-12)
     if model.shared_loadings:
-        within = (y - r @ means / np.maximum(r.sum(axis=1), 1e-300)[:, None]) * np.sqrt(r.sum(axis=1))[:, None]
+        within = (y - _fitted(y, r)) * np.sqrt(r.sum(axis=1))[:, None]
         parts = [_loadings(within, counts.sum(), pooled, n_factors, rng)] * len(counts)
     else:
         parts = [_loadings((y - means[k]) * np.sqrt(r[:, k])[:, None], counts[k], spreads[k], n_factors, rng)
@@ -137,6 +142,24 @@ def principal_start(rows, r, n_factors: int, model: FactorModel, units, rng) -> 
     noise = model.noise(rest * units**2, counts, np.zeros(len(units)))
     low_rank = LowRank(np.ascontiguousarray(loadings * units[:, None]), np.ascontiguousarray(noise))
     return Mixture.from_whitening(counts / counts.sum(), means * units, low_rank)
+
+
+def _fitted(rows, r) -> np.ndarray:
+    """The mean of its component for each row, as far as it is known which that is."""
+    means = r.T @ rows / np.maximum(r.sum(axis=0), 1.0)[:, None]
+    return r @ means / np.maximum(r.sum(axis=1), 1e-300)[:, None]
+
+
+def _alone(within, weights) -> np.ndarray:
+    """The share (D,) of a feature's variance within components that the other features do not tell.
+
+    It bounds what is noise from above, and of features that nearly repeat each other it is so much less than all that
+    their principal axes lead elsewhere (Jöreskog 1963; R's factanal() begins here).
+    """
+    covariance = (within * weights[:, None]).T @ within
+    sds = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+    correlation = covariance / np.outer(sds, sds)
+    return 1 / np.diag(np.linalg.inv(correlation + _ALONE * np.eye(len(sds))))
 
 
 def _loadings(rows, count, spreads, n_factors, rng) -> np.ndarray:

@@ -34,7 +34,8 @@ def fit_factors(x, n_components, n_factors, *, noise="diagonal", shared=(), star
                 progress=True) -> FactorFit:  # fmt: skip
     """Fit a mixture whose components vary along a few factors each: Σ_k = Λ_kΛ_kᵀ + Ψ_k, Ψ_k diagonal.
 
-    For many features: a component has Dq parameters for its factors in place of D²/2, and no D × D matrix is made.
+    For many features: a component has Dq parameters for its factors in place of D²/2, and no D × D matrix of a
+    component is made.
 
     Parameters
     ----------

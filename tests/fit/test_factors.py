@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.decomposition import PCA, FactorAnalysis
 
 import bayesgmm as bg
@@ -255,6 +255,22 @@ def test_statistics_of_a_fit_are_consistent():
     np.testing.assert_allclose(stats.counts / len(x), fit.mixture.weights, atol=1e-4)
     np.testing.assert_allclose(stats.means, fit.mixture.means, atol=1e-3)
     assert np.diff(fit.history).min() > -1e-9 * abs(fit.history[-1])
+
+
+@pytest.mark.parametrize("q, height", [(1, -2894.270284), (2, -2747.191052), (3, -2684.284457)])
+def test_one_component_is_factor_analysis_as_r_has_it(q, height):
+    """R 4.2.2: f <- factanal(wine, q, control = list(lower = 1e-4)), its log-likelihood with the rows standardised."""
+    x = load_wine().data
+    fit = bg.fit_factors((x - x.mean(axis=0)) / x.std(axis=0), 1, q, progress=False)
+    assert fit.log_likelihood == pytest.approx(height, abs=1e-4)
+
+
+def test_features_that_nearly_repeat_each_other():
+    """Of radius, perimeter and area, scikit-learn's climb, like one from principal axes, ends far below at q = 3."""
+    x = load_breast_cancer().data
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    theirs = FactorAnalysis(3, tol=1e-5, random_state=0).fit(x).score(x) * len(x)
+    assert bg.fit_factors(x, 1, 3, progress=False).log_likelihood > theirs + 500
 
 
 def test_wine_beside_the_full_mixture_and_published_figures():

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 
 import bayesgmm as bg
 from bayesgmm.draws.mixtures import from_arrays
@@ -105,6 +107,22 @@ def test_draws_that_differ_add_their_differences_to_the_uncertainty():
     told = [bg.reconstruct(m, x)["mean"].values for m in moved]
     variance = bg.reconstruct(one, x)["sd"].values ** 2 + np.var(told, axis=0)
     np.testing.assert_allclose(bg.reconstruct(draws)["sd"], np.sqrt(variance), rtol=1e-6)
+
+
+@pytest.mark.parametrize("q", [1, 2, 5])
+def test_digits_held_out_are_reconstructed_better_than_by_principal_components(q):
+    """Against PCA of q dimensions, and of three more: a generous price for saying which of ten components it is."""
+    x = load_digits().data[np.random.default_rng(0).permutation(1797)]
+    x = x[:, x[:1000].std(axis=0) > 0]
+    learn, held_out = x[:1000], x[1000:]
+    fit = bg.fit_factors(learn, 10, q, noise="isotropic", starts=1, seed=0, progress=False)
+    ours = ((bg.reconstruct(fit, held_out)["mean"].values - held_out) ** 2).mean()
+
+    def theirs(kept):
+        pca = PCA(kept).fit(learn)
+        return ((pca.inverse_transform(pca.transform(held_out)) - held_out) ** 2).mean()
+
+    assert ours < theirs(q + 3) < theirs(q)
 
 
 def test_mistakes_get_a_sentence():

@@ -1,5 +1,8 @@
 """Projections that show components apart: against Fisher's discriminants, under linear maps, and on draws."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.linalg import eigh, subspace_angles
@@ -41,6 +44,20 @@ def test_directions_solve_the_generalised_problem(balance):
     np.testing.assert_allclose(found.strength, (values[::-1] / values.sum())[:p], atol=1e-10)
     np.testing.assert_allclose(np.abs(found.directions), np.abs(vectors[:, ::-1][:, :p]), atol=1e-6)
     np.testing.assert_allclose(found.directions.T @ whole @ found.directions, np.eye(p), atol=1e-9)
+
+
+@pytest.mark.parametrize("data", ["iris", "wine"])
+@pytest.mark.parametrize("balance", [1.0, 0.5])
+def test_directions_are_those_of_mclust(data, balance):
+    """MclustDR of mclust's own mixtures; the file tells the R commands. Numbers there have thirteen digits."""
+    found = json.loads((Path(__file__).parents[1] / "reference" / "mclust_dr.json").read_text())[data]
+    theirs = next(one for one in found["projections"] if one["lambda"] == balance)
+    ours = bg.project(bg.Mixture(found["weights"], found["means"], found["covariances"]), balance=balance)
+    values, basis = np.array(theirs["evalues"]), np.array(theirs["basis"])
+    assert ours.directions.shape == basis.shape
+    np.testing.assert_allclose(ours.strength, (values / values.sum())[: basis.shape[1]], atol=1e-10)
+    unit = ours.directions / np.linalg.norm(ours.directions, axis=0)
+    np.testing.assert_allclose(unit * np.sign((unit * basis).sum(axis=0)), basis, atol=1e-8)
 
 
 def test_no_linear_map_of_the_features_is_seen():
