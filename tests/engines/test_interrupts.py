@@ -39,7 +39,7 @@ def interrupted(engine, draws, tune, path, after):
         assert process.stdout.readline().strip() == "ready"
         time.sleep(after)
         process.send_signal(signal.SIGINT)
-        return process.communicate(timeout=120)
+        return process.communicate(timeout=500)  # seconds, unless the machine is busy
     finally:
         process.kill()
 
