@@ -21,7 +21,7 @@ demo: kernel ## Old Faithful by maximum likelihood, MAP and posterior; figures a
 	@.venv/bin/bayesgmm demo
 
 test: kernel ## every test and docstring example
-	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -n 2
+	@OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n 2 --dist worksteal
 
 bench: kernel ## measure speed beside peers (takes half an hour)
 	@$(PYTHON) -m benchmarks

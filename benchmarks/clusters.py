@@ -20,7 +20,7 @@ def _data(name: str) -> tuple[pd.DataFrame, pd.Series]:
 
 def _row(name: str, quick: bool) -> dict:
     x, truth = _data(name)
-    options = {"draws": 50, "tune": 50, "thin": 1} if quick else {}
+    options = {"draws": 50, "tune": 50, "thin": 1} if quick else {"draws": 10_000}
     found = bg.how_many(x, [2, 3] if quick else range(1, MOST + 1), covariance_types="EEE" if quick else "all",
                         loo=False, seed=1, progress=False, **options)  # fmt: skip
     k, best, partition = found.table.loc["K₊, mfm"], found.selection.best, found.partitions["mfm"]

@@ -208,15 +208,18 @@ def no_worse_than_chance(found: Calibration, comparisons: int) -> None:
     assert p.min() > UNLIKELY / (comparisons * len(p)), str(found)
 
 
-# Every prior, every family and both engines; `python -m benchmarks calibration` has all cells, with more data sets.
-NUTS = [("conjugate", "full"), ("independent", "diag"), ("hierarchical", "tied"), ("lkj", "full")]
+# `python -m benchmarks calibration` has all cells, with 500 data sets. So few as here notice what moves all ranks to
+# one side of the middle, which has a probability of 2⁻²³. NUTS is the same for every prior, whose density
+# tests/engines/test_density.py holds; LKJ's posteriors are not held against those of Gibbs, as the others are.
+FEW = 24
+NUTS = [("conjugate", "full"), ("lkj", "full")]
 GIBBS = [("conjugate", "spherical"), ("independent", "full"), ("hierarchical", "diag")]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("prior", "kind"), NUTS)
 def test_nuts_is_calibrated(prior, kind):
-    no_worse_than_chance(cell("nuts", prior, kind, 40, seed=1), len(NUTS))
+    no_worse_than_chance(cell("nuts", prior, kind, FEW, seed=1), len(NUTS))
 
 
 @pytest.mark.slow
@@ -227,7 +230,7 @@ def test_gibbs_sweeps_are_calibrated(prior, kind):
 
 @pytest.mark.slow
 def test_gibbs_is_calibrated_from_its_own_starts():
-    no_worse_than_chance(cell("gibbs", "conjugate", "full", 30, seed=2), 1)
+    no_worse_than_chance(cell("gibbs", "conjugate", "full", FEW, seed=2), 1)
 
 
 # ---- errors that were planted

@@ -117,7 +117,7 @@ def test_sbc_of_the_poisson_mixture_is_uniform_and_notices_another_prior():
 
     options = {"draws": 200, "tune": 200, "progress": False, "seed": 3}
     right = told_by(0.3)
-    found = bg.calibrate_story(right, np.arange(12), replications=40, **options)
+    found = bg.calibrate_story(right, np.arange(12), replications=24, **options)
     assert len(found.ranks.columns) == 8 and not found.outside(0.9999), str(found)
     # Rows from one story, posteriors of another, whose rates are a fourth of it on average.
     wrong, told = told_by(1.2), iter([True])

@@ -7,9 +7,10 @@ import numpy as np
 # ArviZ splits chains in two and needs a few draws in each part.
 _LEAST_DRAWS = 4
 _TAILS = (0.05, 0.95)
+_WORST = {"r_hat": np.inf, "ess_bulk": 0.0, "ess_tail": 0.0}
 
 
-def convergence(quantities: dict[str, np.ndarray], n_chains: int):
+def convergence(quantities: dict[str, np.ndarray], n_chains: int, columns=("r_hat", "ess_bulk", "ess_tail")):
     """R-hat and ESS of each quantity.
 
     Parameters
@@ -17,6 +18,8 @@ def convergence(quantities: dict[str, np.ndarray], n_chains: int):
     quantities : dict of ndarray (M,)
         Draws in the order of the chains.
     n_chains : int
+    columns : sequence of str
+        What is wanted; each takes its time.
 
     Returns
     -------
@@ -39,13 +42,13 @@ def convergence(quantities: dict[str, np.ndarray], n_chains: int):
     import pandas as pd
 
     values = np.array(list(quantities.values())).reshape(len(quantities), n_chains, -1)
-    table = np.full((len(values), 3), np.nan)
+    table = np.full((len(values), len(columns)), np.nan)
     finite = np.isfinite(values).all(axis=(1, 2))
-    table[~finite] = np.inf, 0.0, 0.0
+    table[~finite] = [_WORST[name] for name in columns]
     judged = finite & _varies(values)
     if judged.any():
-        table[judged] = np.stack(_judged(values[judged]), axis=1)
-    return pd.DataFrame(table, index=list(quantities), columns=["r_hat", "ess_bulk", "ess_tail"])
+        table[judged] = np.stack(_judged(values[judged], columns), axis=1)
+    return pd.DataFrame(table, index=list(quantities), columns=list(columns))
 
 
 def _varies(values: np.ndarray) -> np.ndarray:
@@ -55,17 +58,19 @@ def _varies(values: np.ndarray) -> np.ndarray:
         return spread > 8 * np.finfo(float).eps * np.abs(values).max(axis=(1, 2))
 
 
-def _judged(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _judged(values: np.ndarray, columns) -> list[np.ndarray]:
     from arviz_stats import ess, rhat  # arviz itself would load its figures, and matplotlib
 
     n_draws = values.shape[2]
     parts = values if values.shape[1] > 1 else values[:, :, : n_draws // 2 * 2].reshape(len(values), 2, -1)
     if parts.shape[2] < _LEAST_DRAWS:
-        return np.ones(len(values)), np.zeros(len(values)), np.zeros(len(values))
+        return [np.full(len(values), 1.0 if name == "r_hat" else 0.0) for name in columns]
     axes = {"chain_axis": 1, "draw_axis": 2}
-    with np.errstate(all="ignore"):
-        r_hat = rhat(parts, method="rank", **axes)
-        bulk = ess(values, method="bulk", **axes)
-        tail = ess(values, method="tail", prob=_TAILS, **axes)
+    judge = {
+        "r_hat": lambda: rhat(parts, method="rank", **axes),
+        "ess_bulk": lambda: ess(values, method="bulk", **axes),
+        "ess_tail": lambda: ess(values, method="tail", prob=_TAILS, **axes),
+    }
     # A chain that never moves has no variance within: R-hat is then 0/0 or x/0, and ESS is undefined.
-    return np.nan_to_num(r_hat, nan=np.inf, posinf=np.inf), np.nan_to_num(bulk), np.nan_to_num(tail)
+    with np.errstate(all="ignore"):
+        return [np.nan_to_num(judge[name](), nan=_WORST[name], posinf=_WORST[name]) for name in columns]

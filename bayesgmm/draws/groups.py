@@ -27,7 +27,7 @@ def agreeing(quantities: dict[str, np.ndarray], n_chains: int) -> np.ndarray:
     """
     values = {name: v for name, v in quantities.items() if np.ptp(v) > 0}
     none = np.zeros(n_chains, dtype=int)
-    if not values or convergence(values, n_chains)["r_hat"].max() <= _TOGETHER:
+    if not values or _r_hat(values, n_chains) <= _TOGETHER:
         return none
     values = {name: v.reshape(n_chains, -1) for name, v in values.items()}
     if not all(_is_settled(values, c) for c in range(n_chains)):
@@ -43,14 +43,18 @@ def agreeing(quantities: dict[str, np.ndarray], n_chains: int) -> np.ndarray:
 
 
 def _is_settled(values, chain: int) -> bool:
-    own = convergence({name: v[chain] for name, v in values.items()}, 1)
+    own = convergence({name: v[chain] for name, v in values.items()}, 1, ("r_hat", "ess_bulk"))
     moves = own["r_hat"].notna().mean() > 0.5  # in one mode, two rows may always be together
     return bool(moves and own["r_hat"].max() <= _TOGETHER and own["ess_bulk"].min() >= _LEAST_ESS)
 
 
 def _agree(values, chains: list[int]) -> bool:
-    found = convergence({name: v[chains].ravel() for name, v in values.items()}, len(chains))
-    return bool(found["r_hat"].max() <= _TOGETHER)
+    return bool(_r_hat({name: v[chains].ravel() for name, v in values.items()}, len(chains)) <= _TOGETHER)
+
+
+def _r_hat(values, n_chains: int) -> float:
+    """The largest."""
+    return convergence(values, n_chains, ("r_hat",))["r_hat"].max()
 
 
 def recorded_masses(draws, groups: np.ndarray) -> list[tuple[float, float]] | None:

@@ -29,6 +29,8 @@ def sphered(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 # Neighbours of a row; turns until who is a neighbour hardly changes; rows that are looked at, in their order.
 _NEIGHBOURS, _TURNS, _MOST = 10, 6, 500
+# Part of the mean spread that every direction has: where a feature has few values, neighbours may not differ in it.
+_LEAST = 0.01
 
 
 def sphere_neighbours(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -71,5 +73,6 @@ def sphere_neighbours(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         np.fill_diagonal(distances, np.inf)
         near = np.argpartition(distances, k - 1, axis=1)[:, :k]
         gaps = (some[:, None] - some[near]).reshape(-1, n_features)
-        turn = sphere(gaps.T @ gaps / len(gaps))
+        spread = gaps.T @ gaps / len(gaps)
+        turn = sphere(spread + _LEAST * np.trace(spread) / n_features * np.eye(n_features))
     return all_rows @ turn

@@ -131,7 +131,9 @@ def _loaded(routine: Routine) -> int:
     """The address of a routine, in this process."""
     path = _stored(routine)
     if path is None:
-        _compile(routine)
+        if sys.stderr.isatty():
+            print("bayesgmm compiles its kernel, once; this takes half a minute", file=sys.stderr)
+        compile_apart(routine)
         path = _stored(routine)
     if path is None:
         raise RuntimeError(f"the compiled kernel was written to none of {[str(f) for f in _folders()]}")
@@ -158,14 +160,13 @@ def target_machine():
     )
 
 
-def _compile(routine: Routine) -> None:
-    """Compile a routine in a process of its own, and store it.
+def compile_apart(*routines: Routine) -> None:
+    """Compile routines in a process of their own, and store them.
 
     This one is spared numba's start, and keeps the settings that its own use of numba may need.
     """
-    if sys.stderr.isatty():
-        print("bayesgmm compiles its kernel, once; this takes half a minute", file=sys.stderr)
-    code = f"from bayesgmm.kernel.library import Routine; from bayesgmm.kernel.compiler import make; make({routine!r})"
+    code = "from bayesgmm.kernel.library import Routine; from bayesgmm.kernel.compiler import make; "
+    code += f"make(*{routines!r})"
     path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
@@ -174,7 +175,8 @@ def _compile(routine: Routine) -> None:
         text=True,
     )
     if done.returncode:
-        raise RuntimeError(f"the kernel could not be compiled:\n{done.stderr[-3000:]}")
+        said = f"the compiler ended with {done.returncode} and said:\n{done.stderr[-3000:]}"
+        raise RuntimeError(f"the kernel could not be compiled: {said}")
 
 
 def store(routine: Routine, code: bytes) -> None:

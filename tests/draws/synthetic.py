@@ -61,3 +61,12 @@ def with_chain(draws, chain, other):
         for name in draws[group].data_vars:
             new[group][name].values[chain] = other[group][name].values[chain]
     return new
+
+
+def tree(**variables):
+    """A posterior of these variables (chain, draw[, obs])."""
+    import xarray as xr
+
+    dims = ("chain", "draw", "obs")
+    arrays = {name: (dims[: np.ndim(v)], np.asarray(v)) for name, v in variables.items()}
+    return xr.DataTree.from_dict({"posterior": xr.Dataset(arrays)})

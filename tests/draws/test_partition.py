@@ -20,6 +20,7 @@ from bayesgmm.draws.mixtures import read
 from bayesgmm.draws.n_clusters import mean_error
 from bayesgmm.draws.optimum import bound, bound_influence
 from bayesgmm.kernel import Problem, co_clustering
+from tests.draws.synthetic import tree
 
 FOLDER = Path(os.environ.get("BAYESGMM_REFERENCES", Path(__file__).parents[3] / "shared" / "refs")) / "partitions"
 LOSSES = ("vi", "binder", "nvi", "vi_bound")
@@ -293,14 +294,6 @@ def test_the_standard_error_is_that_of_independent_draws():
     assert np.mean(bound_errors) == pytest.approx(np.std(bounds), rel=0.2)
 
 
-def tree(**variables):
-    import xarray as xr
-
-    dims = ("chain", "draw", "obs")
-    arrays = {name: (dims[: np.ndim(v)], np.asarray(v)) for name, v in variables.items()}
-    return xr.DataTree.from_dict({"posterior": xr.Dataset(arrays)})
-
-
 def test_allocations_of_a_posterior_are_read_by_their_dims():
     _, draws = made_up(60, 20, 3, 0.2, 1)
     posterior = tree(allocations=draws.reshape(3, 20, 20))
@@ -329,27 +322,6 @@ def test_a_posterior_of_fixed_k_has_its_similarities_from_responsibilities():
     assert bg.adjusted_rand_index(found, x[:, 0] > 0) > 0.9
     # Clusters take the numbers of the components, not of the sizes.
     assert found.labels[np.argmin(x)] == 0 and found.labels[np.argmax(x)] == 1
-
-
-def test_the_number_of_clusters_is_counted_and_its_error_is_that_of_its_ess():
-    k = np.array([[1, 2, 2, 3, 2, 2, 1, 2], [2, 2, 2, 2, 3, 1, 2, 2]])
-    labels = np.minimum(np.arange(5), k[..., None] - 1)
-    counted, told = bg.n_clusters(labels), bg.n_clusters(tree(n_clusters=k, n_components=k + 1))
-    assert counted.loc["n_clusters", "probability"].to_dict() == {1: 3 / 16, 2: 11 / 16, 3: 2 / 16}
-    assert told.loc["n_clusters"].equals(counted.loc["n_clusters"])
-    assert told.loc["n_components", "probability"].to_dict() == {2: 3 / 16, 3: 11 / 16, 4: 2 / 16}
-
-
-def test_the_errors_of_the_number_of_clusters():
-    # Independent draws: the error of a share is √(p (1 − p) / M).
-    k = np.random.default_rng(0).choice([2, 3, 4], p=[0.2, 0.5, 0.3], size=(4, 2000))
-    table = bg.n_clusters(tree(n_clusters=k)).loc["n_clusters"]
-    assert (abs(table["probability"] - [0.2, 0.5, 0.3]) < 4 * table["standard_error"]).all()
-    p = table["probability"]
-    assert np.allclose(table["standard_error"], np.sqrt(p * (1 - p) / 8000), rtol=0.1)
-    assert (table["r_hat"] < 1.01).all()
-    apart = bg.n_clusters(tree(n_clusters=np.repeat([[2], [3]], 100, axis=1) + k[:2, :100] // 4))
-    assert (apart["r_hat"] > 1.3).all()
 
 
 def test_errors_say_what_is_wrong():

@@ -173,7 +173,7 @@ def test_joint_distribution_of_data_and_parameters(alias, kind, concentration):
     prior, rows = prior_of(d, kind, concentration), Incomplete.of(np.zeros((n, d)))
     density, points, data = density_under(prior, alias, rows, k), [], []
     u = sweep(density_under(prior, alias, np.empty((0, d)), k), np.zeros(density.size), KEY, 0, 1).points[0]
-    for i in range(10_000):
+    for i in range(5000):
         theta = density.variables(u)
         labels = (rng.random((n, 1)) > theta["weights"].cumsum()[:-1]).sum(axis=1)
         noise = np.linalg.cholesky(theta["covariances"])[labels] @ rng.normal(size=(n, d, 1))
@@ -197,8 +197,9 @@ def cases():
     return {"faithful": (bg.load_dataset("faithful"), 2), "banknote": (banknote[:, 1:], 2), "simulated": (x, 3)}
 
 
+# Each family under each prior, those that are quickest to go wrong (full) or on which others rest (conjugate) twice.
 AGREEMENTS = [
-    *(("faithful", alias, kind) for alias in FAMILIES for kind in KINDS),
+    *(("faithful", alias, kind) for alias in FAMILIES[1:] for kind in KINDS[1:]),
     *(("banknote", alias, kind) for alias, kind in (("tied", "conjugate"), *(("full", kind) for kind in KINDS))),
     *(("simulated", alias, "conjugate") for alias in FAMILIES),
     *(("simulated", "full", kind) for kind in KINDS[1:]),

@@ -17,7 +17,7 @@ import numpy as np
 import bayesgmm as bg
 from bayesgmm.models import finite_mixture
 engine, draws, tune, path = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-rows = np.tile(bg.load_dataset("faithful"), (100, 1))  # so many that draws are few
+rows = np.tile(bg.load_dataset("faithful"), (30, 1))  # so many that draws are few
 rows += np.random.default_rng(0).normal(size=rows.shape) * 0.1
 model = finite_mixture(rows, 2)
 bg.sample(model, engine=engine, draws=20, tune=50, chains=1, seed=1, progress=False)
@@ -48,7 +48,7 @@ def interrupted(engine, draws, tune, path, after):
 def test_draws_so_far_are_kept_and_marked(engine, tmp_path):
     import arviz as az
 
-    out, error = interrupted(engine, 5_000_000, 100, tmp_path / "kept.nc", after=4)
+    out, error = interrupted(engine, 5_000_000, 100, tmp_path / "kept.nc", after=3)
     assert out.startswith("1 ['sampling was interrupted: "), error
     found = az.from_netcdf(tmp_path / "kept.nc")
     n, chains = (found["posterior"].sizes[dim] for dim in ("draw", "chain"))
@@ -61,7 +61,7 @@ def test_draws_so_far_are_kept_and_marked(engine, tmp_path):
 
 @pytest.mark.parametrize("engine", ["nuts", "gibbs"])
 def test_before_the_end_of_warm_up_there_is_nothing_to_keep(engine, tmp_path):
-    out, error = interrupted(engine, 10, 50_000_000, tmp_path / "nothing.nc", after=3)
+    out, error = interrupted(engine, 10, 50_000_000, tmp_path / "nothing.nc", after=2)
     assert not out and "KeyboardInterrupt: no chain had finished its warm-up" in error
 
 

@@ -11,7 +11,8 @@ from bayesgmm.models import finite_mixture
 
 pytestmark = pytest.mark.slow
 TRUTH = bg.Mixture([0.4, 0.6], [[0.0, 0.0], [6.0, 2.0]], [[[1.0, 0.6], [0.6, 1.0]], [[2.0, -0.5], [-0.5, 1.0]]])
-LEVEL, DATA_SETS = 0.9, 40
+# Intervals of all data sets are counted; how much wider they are, a mean, is taken over every fourth.
+LEVEL, DATA_SETS, COMPARED = 0.9, 40, 4
 
 
 def moments(mixture):
@@ -37,11 +38,13 @@ def test_intervals_widen_and_still_cover():
         x = TRUTH.sample(100, seed=seed)[0]
         holes = np.where(rng.random(x.shape) < 0.3, np.nan, x)
         holes[0] = x[0]
-        whole, partial = posterior(x, seed), posterior(holes, seed)
+        partial = posterior(holes, seed)
+        whole = None if seed % COMPARED else posterior(x, seed)
         for name, value in truth.items():
             low, high = np.quantile(partial[name], [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
             covered[name] += low <= value <= high
-            wider[name].append(partial[name].std() / whole[name].std())
+            if whole:
+                wider[name].append(partial[name].std() / whole[name].std())
     # A false alarm once in 10 000 runs, for each side of five binomial counts.
     fewest, most = binom.ppf(1e-5, DATA_SETS, LEVEL), binom.ppf(1 - 1e-5, DATA_SETS, LEVEL)
     for name in truth:

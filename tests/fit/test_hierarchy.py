@@ -79,6 +79,16 @@ def test_a_column_that_others_determine_is_no_obstacle():
     assert (hierarchy(x).labels(5) == hierarchy(FAITHFUL).labels(5)).all()
 
 
+def test_a_feature_of_few_values_is_not_left_out():
+    """Neighbours may all agree in it."""
+    x, labels = blobs(300)
+    x[:, 2] = (labels % 2) * 10.0
+    tree = hierarchy(x)
+    assert tree.units.shape == (3, 3) and np.isfinite(tree.units).all()
+    for criterion in CRITERIA:
+        assert groups(tree.labels(4, criterion)) == groups(labels)
+
+
 def test_many_rows_are_classified_by_a_samples_groups():
     x, labels = blobs(5000)
     tree = hierarchy(x, seed=1)

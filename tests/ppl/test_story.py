@@ -102,7 +102,8 @@ def test_a_model_without_a_mixture_is_refused_with_a_sentence():
 @pytest.mark.slow
 def test_prior_and_posterior_predictive_and_pointwise_log_likelihood(x):
     model = finite_mixture(x, 2)
-    prior = pm.sample_prior_predictive(50, model=model, random_seed=1)
+    machine_code = {"compile_kwargs": {"mode": "NUMBA"}}  # as PyMC does it outside of tests
+    prior = pm.sample_prior_predictive(50, model=model, random_seed=1, **machine_code)
     assert prior["prior_predictive"]["x"].shape == (1, 50, *x.shape)
     draws = prior.copy()
     draws["posterior"] = prior["prior"]

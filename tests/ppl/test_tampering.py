@@ -46,10 +46,9 @@ def surface_density(model):
 
 
 def assert_goes_the_general_way(model, before):
+    """Not vouched for, and rightly so. That the general way then takes the edit: tests/engines/test_tampered.py."""
     assert declaration(model) is None and density_of(model) is None
-    edited = surface_density(model)
-    assert edited == pytest.approx(own_density(model), rel=1e-10)
-    assert abs(edited - before) > 1e-6
+    assert abs(own_density(model) - before) > 1e-6
 
 
 def test_unedited_it_is_vouched_for_and_stays_so(model):
