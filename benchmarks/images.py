@@ -92,7 +92,7 @@ def measure(quick: bool = False) -> list[Table]:
     note = (
         f"{len(x)} pixels, D = 5, K = {N_COMPONENTS}, full covariances. Ours begins where the best of {_STARTS} starts "
         f"on every {_SAMPLED}th pixel in each direction ended, scikit-learn with k-means of all; seconds count both. "
-        "The ratio is scikit-learn's seconds over ours until our log-likelihood is at least its last, as in `fits`; to the "
-        "end is to convergence. CPU seconds, medians of three that alternate."
+        "The ratio is scikit-learn's seconds over ours until our log-likelihood is at least its last, as in `fits`; to "
+        "the end is to convergence. CPU seconds, medians of three that alternate."
     )
     return [Table("A photograph, all pixels", ("fit",), rows, note)]
