@@ -17,7 +17,7 @@ from bayesgmm.kernel.conditional import complete
 from bayesgmm.mixture import Mixture
 
 #: What a tree may be grown by, in the order in which starts use them: a likelihood, in units of neighbours or all rows.
-CRITERIA = ("VVV", "EII", "VVV sphered")
+CRITERIA = ("EII", "VVV", "VVV sphered")
 # Rows that a tree is made of, at most and at least, and arithmetic for one.
 _MOST, _LEAST, _WORK = 2000, 300, 1e10
 

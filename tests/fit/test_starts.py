@@ -38,9 +38,9 @@ def test_a_number_is_that_many(n):
 
 def test_names_with_counts_come_in_their_order():
     kinds = [one.kind for one in begun(FAITHFUL, 3, {"random": 2, "hierarchy": 3, "kmeans++": 1})]
-    assert kinds == ["random"] * 2 + ["hierarchy VVV", "hierarchy EII", "hierarchy VVV sphered", "kmeans++"]
+    assert kinds == ["random"] * 2 + ["hierarchy EII", "hierarchy VVV", "hierarchy VVV sphered", "kmeans++"]
     assert [one.kind for one in begun(FAITHFUL[:, :1], 3, {"hierarchy": 3})] == [
-        "hierarchy quantiles", "hierarchy VVV", "hierarchy EII"]  # fmt: skip
+        "hierarchy quantiles", "hierarchy EII", "hierarchy VVV"]  # fmt: skip
 
 
 def test_what_a_user_gives_is_begun_from():
@@ -105,7 +105,7 @@ def test_the_posterior_mode_of_a_story_begins_where_it_is_told():
     from bayesgmm.models import finite_mixture
 
     found = bg.fit_map(finite_mixture(FAITHFUL, 2), starts=[LABELS, "hierarchy"], progress=False)
-    assert [s.kind for s in found.starts] == ["labels", "hierarchy VVV"]
+    assert [s.kind for s in found.starts] == ["labels", "hierarchy EII"]
     assert found.census[0].n_starts == 2 and "2 of 2 starts reached this mode" in str(found)
 
 
@@ -212,5 +212,5 @@ def test_an_irrelevant_feature_in_other_units_changes_nothing():
 def test_trees_find_the_mode_that_mclust_does_on_iris():
     """In units of all rows its three kinds of iris overlap, and a tree leads elsewhere."""
     recorded = json.loads((Path(__file__).parents[1] / "reference" / "mclust.json").read_text())["data"]["iris"]
-    found = bg.fit_mle(load_iris().data, 3, starts={"hierarchy": 2}, progress=False)
+    found = bg.fit_mle(load_iris().data, 3, starts="hierarchy", progress=False)
     assert found.log_likelihood > recorded["log_likelihood"]["VVV"][2] - 1e-2
