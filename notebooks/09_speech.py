@@ -116,8 +116,8 @@ for structure in ("diag", "full"):
 pd.Series(counts, name="accuracy").rename_axis(["covariances", "components"]).unstack().round(3)
 
 # %% [markdown]
-# Ours, chosen on the training part, is as good as the best of these eight, which only the test part could have named.
-# Which speakers it mixes up:
+# Ours, chosen on the training part, is about as good as the best of these eight, which only the test part could have
+# named. Which speakers it mixes up:
 
 # %%
 bg.plot_confusion(found)
@@ -183,7 +183,7 @@ pd.DataFrame(rows).T.round(4)
 
 # %% [markdown]
 # Plain sums are refuted: no draw had so large an error. With β the error is no larger than chance alone makes it; that
-# is as much as 370 utterances and seven mistakes can tell.
+# is as much as 370 utterances and eight mistakes can tell.
 
 # %% [markdown]
 # ## 4. Uncertainty of the mixtures themselves
