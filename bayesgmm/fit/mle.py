@@ -49,7 +49,7 @@ def fit_mle(
     starts : int, str, mapping, array, Mixture, Fit or list
         Climbs begun. A number: about a third of them (at most three) from groups of a tree (`fit.hierarchy`); every
         fifth by a move from the best mode of the others, two components merged and another split, where K > 2; and of
-        the rest half by k-means++, half from rows at random, both in units of neighbours. Names with counts, as
+        the rest half by k-means++, half from rows at random, in units of neighbours or sphered. Names with counts, as
         ``{"hierarchy": 1, "kmeans++": 9, "random": 2, "split-merge": 4}``; a name alone is one start. Or your own: a
         label 0 … K − 1 a row, responsibilities (N, K), a Mixture, a Fit. Or a list of any of these.
     case_weights : array (N,), optional

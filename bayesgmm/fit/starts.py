@@ -11,6 +11,7 @@ from bayesgmm.fit.begin import Beginning, grown, shrunk
 from bayesgmm.fit.degenerate import THINNEST, thinnest
 from bayesgmm.fit.hierarchy import CRITERIA, Tree, hierarchy
 from bayesgmm.fit.moments import moments
+from bayesgmm.fit.sphering import sphered
 from bayesgmm.fit.wanted import HIERARCHY, MOVES, wanted
 from bayesgmm.kernel import Incomplete, LowRank, Stats, e_step
 from bayesgmm.kernel.conditional import complete
@@ -87,7 +88,7 @@ def starts_for(x, n_components: int, starts, rng, case_weights=None, *, tree: Tr
             yield from [Beginning(MOVES, None)] * (one.count if moves else 0)
         else:
             sample = sample or _Sample.of(rows, weights, rng, total, tree.units)
-            yield from (_DRAWN[one.name](sample, n_components, rng) for _ in range(one.count))
+            yield from (_DRAWN[one.name](sample, n_components, rng, i) for i in range(one.count))
 
 
 def start_statistics(x, n_components: int, n_starts: int, rng, case_weights=None,
@@ -106,10 +107,12 @@ def _filled(x, case_weights, whole) -> np.ndarray:
 
 
 class _Sample(NamedTuple):
-    """Rows that random starts look at, the same in units of neighbours, and the share that they are of all."""
+    """Rows that random starts look at, the same in units of neighbours and sphered, by turns, for starts that differ;
+    and the share that they are of all.
+    """
 
     rows: np.ndarray
-    y: np.ndarray
+    ys: tuple[np.ndarray, np.ndarray]
     weights: np.ndarray
     share: float
 
@@ -118,21 +121,24 @@ class _Sample(NamedTuple):
         chosen = np.sort(rng.choice(len(x), SAMPLE, replace=False)) if len(x) > SAMPLE else slice(None)
         rows = np.asarray(x[chosen], dtype=float)
         some = np.ones(len(rows)) if weights is None else weights[chosen]
-        return cls(rows, (rows - some @ rows / some.sum()) @ units, some, some.sum() / total)
+        ys = (rows - some @ rows / some.sum()) @ units, sphered(rows, some)
+        return cls(rows, ys, some, some.sum() / total)
 
     def stats(self, responsibilities) -> Stats:
         return grown(shrunk(Stats.of(self.rows, responsibilities * self.weights[:, None])), 1 / self.share)
 
 
-def _apart(sample, k, rng) -> Beginning:
-    seeds = kmeans_plus_plus(sample.y, k, rng, sample.weights)
-    return Beginning("kmeans++", sample.stats(_lloyd(sample.y, seeds, sample.weights)))
+def _apart(sample, k, rng, i: int) -> Beginning:
+    y = sample.ys[i % 2]
+    seeds = kmeans_plus_plus(y, k, rng, sample.weights)
+    return Beginning("kmeans++", sample.stats(_lloyd(y, seeds, sample.weights)))
 
 
-def _at_random(sample, k, rng) -> Beginning:
-    """Centres at rows drawn at random, each with the covariance of all rows."""
-    centres = sample.y[rng.choice(len(sample.y), k, replace=False, p=sample.weights / sample.weights.sum())]
-    log_r = sample.y @ centres.T - 0.5 * (centres**2).sum(axis=1)
+def _at_random(sample, k, rng, i: int) -> Beginning:
+    """Centres at rows drawn at random, each with one covariance."""
+    y = sample.ys[i % 2]
+    centres = y[rng.choice(len(y), k, replace=False, p=sample.weights / sample.weights.sum())]
+    log_r = y @ centres.T - 0.5 * (centres**2).sum(axis=1)
     r = np.exp(log_r - log_r.max(axis=1, keepdims=True))
     return Beginning("random", sample.stats(r / r.sum(axis=1, keepdims=True)))
 

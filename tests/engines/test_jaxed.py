@@ -78,7 +78,7 @@ def test_numpyro_and_nutpie_have_one_posterior():
     edited, declared = finite_mixture(x, 2), finite_mixture(x, 2, prior=bg.priors.Conjugate(concentration=2.0))
     with edited:
         pm.Potential("even", pm.math.log(edited["weights"]).sum())
-    one = bg.sample(edited, nuts_sampler="numpyro", draws=400, tune=400, seed=1, progress=False)
+    one = bg.sample(edited, nuts_sampler="numpyro", draws=600, tune=400, seed=1, progress=False)
     other = bg.sample(declared, seed=2, progress=False)
     assert one.attrs["inference_library"] == "numpyro" and other.attrs["inference_library"] == "nutpie"
     for group in ("posterior", "observed_data", "log_likelihood"):
