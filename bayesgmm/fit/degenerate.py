@@ -183,6 +183,11 @@ def diagnose_fit(mixture: Mixture, x, case_weights=None, *, whole: Stats | None 
     )
 
 
+def rests_on_enough(mixture: Mixture, x, responsibilities=None) -> bool:
+    """The last part of the rule of `diagnose_fit`: every component has more than D different rows of its own."""
+    return bool((_n_distinct(x, mixture, responsibilities) > mixture.n_features).all())
+
+
 def _worst(thin, points, x, mixture, responsibilities) -> int | None:
     """The component that is worst off, by the rule; rows are looked at only if need be."""
     found = flaw(thin, points, mixture.n_features)

@@ -70,7 +70,7 @@ def sphere_neighbours(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         z = some @ turn
         squares = (z**2).sum(axis=1)
         distances = squares[:, None] + squares - 2 * z @ z.T
-        np.fill_diagonal(distances, np.inf)
+        distances.flat[:: len(some) + 1] = np.inf
         near = np.argpartition(distances, k - 1, axis=1)[:, :k]
         gaps = (some[:, None] - some[near]).reshape(-1, n_features)
         spread = gaps.T @ gaps / len(gaps)

@@ -66,6 +66,7 @@ def function(name):
         sums = 64 + 8 * k * (1 + d + d * width)
         walking = plan.memory(k, d, n_factors, width, 8).bytes + 128
         floats = 4 * numbers + (4 + 2 * MEMORY) * p + 8 + 2 * MEMORY + 3 * k * d * d + 2 * k + 2 * d * d + needs(k, d)
+        floats += d + d * d
         held = _malloc(sums + walking + 8 * floats + 64 + 128)
         memory = (held + 63) // 64 * 64
         work = memory + (sums + 63) // 64 * 64
@@ -129,6 +130,7 @@ def _all(room, climbs, ground, trial):
     """All climbs some steps each, and the highest to the end; of those left behind, it is said."""
     some, keep, sure = trial[0], trial[1], trial[2:]
     some = some if climbs.n > keep else climbs.most
+    _pool(room.s, _rows(ground, 0))
     for i in range(climbs.n):
         start = d1(climbs.theta + i * climbs.step, (climbs.numbers,))
         _copy(start, room.here.whole)
@@ -173,15 +175,46 @@ def _first(here, s, begin, i):
 @njit(**EXACT)
 def _go(room, climbs, ground, i, most):
     """Climb from the place that is in the room, up to so many steps in all, and say where it ended."""
-    done, here = climbs.ends[2 * i + 1], room.here
-    weights = ground.weights + i * ground.weights_step if ground.weights != 0 else 0
-    rows = Rows(ground.x + i * ground.x_step, ground.n, weights, ground.memory, ground.work)
+    done, here, rows = climbs.ends[2 * i + 1], room.here, _rows(ground, i)
+    if ground.x_step != 0 or ground.weights_step != 0:
+        _pool(room.s, rows)
     path = d1(climbs.history + 8 * (i * (climbs.most + 1) + done), (climbs.most + 1 - done,))
     end, turns = _climb(here, room.there, room.s, room.prior, room.pairs, room.first, room.second, rows,
                         ground.bound, most - done, path)  # fmt: skip
     climbs.ends[2 * i], climbs.ends[2 * i + 1] = end, done + turns
     _copy(here.whole, d1(climbs.theta + i * climbs.step, (climbs.numbers,)))
     climbs.heights[2 * i], climbs.heights[2 * i + 1] = here.heights[0], here.heights[1]
+
+
+@njit(**EXACT)
+def _rows(ground, i):
+    """Those of a climb."""
+    weights = ground.weights + i * ground.weights_step if ground.weights != 0 else 0
+    return Rows(ground.x + i * ground.x_step, ground.n, weights, ground.memory, ground.work)
+
+
+@njit(**EXACT)
+def _pool(s, rows):
+    """The mean and the scatter of all rows, where a structure has room for them."""
+    d = s.centre.shape[0]
+    if d == 0:
+        return
+    x, total = d2(rows.x, (rows.n, d)), _total(rows)
+    weights = d1(rows.weights, (rows.n if rows.weights != 0 else 0,))
+    for j in range(d):
+        s.centre[j] = 0.0
+        for h in range(d):
+            s.total[j, h] = 0.0
+    for i in range(rows.n):
+        share = (weights[i] if weights.shape[0] > 0 else 1.0) / total
+        for j in range(d):
+            s.centre[j] += share * x[i, j]
+    for i in range(rows.n):
+        weight = weights[i] if weights.shape[0] > 0 else 1.0
+        for j in range(d):
+            gap = weight * (x[i, j] - s.centre[j])
+            for h in range(d):
+                s.total[j, h] += gap * (x[i, h] - s.centre[h])
 
 
 class Rows(NamedTuple):
@@ -266,9 +299,14 @@ def _shape(at, sides, floor, k, d):
     """Room for M-steps at an address."""
     big = 8 * k * d * d
     rest = at + 3 * big
+    spare = rest + 16 * k + 16 * d * d
+    later = spare + 8 * needs(k, d)
+    # Second moments of single components need not be known where they share one covariance.
+    pooled = d if k > 1 and sides[2] == 1 and sides[3] > 1 else 0
     return Shape(sides[4], sides[5], sides[6], d3(at, (k, d, d)), d1(rest, (k,)), d3(at + big, (k, d, d)),
                  d1(rest + 8 * k, (k,)), d3(at + 2 * big, (k, d, d)), d2(rest + 16 * k, (d, d)),
-                 d2(rest + 16 * k + 8 * d * d, (d, d)), floor, rest + 16 * k + 16 * d * d, _SWEEPS)  # fmt: skip
+                 d2(rest + 16 * k + 8 * d * d, (d, d)), floor, spare, _SWEEPS, d1(later, (pooled,)),
+                 d2(later + 8 * d, (pooled, pooled)))  # fmt: skip
 
 
 @njit(**EXACT)
@@ -296,7 +334,7 @@ def _place(at, k, d, n_factors, width, p):
 def _look(here, s, prior, rows, total):
     """One pass over the rows: the height of a place, and where EM would go; False where a covariance collapses."""
     k, d = here.means.shape
-    width, memory = here.factors.shape[2], rows.memory
+    width, memory = here.factors.shape[2] if s.centre.shape[0] == 0 else 0, rows.memory
     m0, m1 = d1(memory + 64, (k,)), d2(memory + 64 + 8 * k, (k, d))
     m2, begin, likelihood = d3(memory + 64 + 8 * k * (1 + d), (k, d, width)), i1(memory, (3,)), d1(memory + 24, (1,))
     for i in range(k):
@@ -306,7 +344,7 @@ def _look(here, s, prior, rows, total):
             for h in range(width):
                 m2[i, j, h] = 0.0
     begin[0], begin[1], begin[2], likelihood[0] = 0, 0, 0, 0.0
-    _pass(here, rows)
+    _pass(here, rows, width)
     here.heights[0] = likelihood[0]
     here.heights[1] = likelihood[0]
     if prior.kappa > 0.0:
@@ -318,13 +356,14 @@ def _look(here, s, prior, rows, total):
 
 
 @njit(**EXACT)
-def _pass(here, rows):
+def _pass(here, rows, second):
+    """A pass over the rows, with second moments or without."""
     k, d = here.means.shape
     n_factors, width, memory = here.factors.shape[0], here.factors.shape[2], rows.memory
-    at = here.whole.ctypes.data
+    at, m2 = here.whole.ctypes.data, memory + 64 + 8 * k * (1 + d) if second > 0 else 0
     _walk(memory, rows.x, 8 * d, 8, rows.n, k, d, n_factors, width, at, at + 8 * k, at + 8 * k * (1 + d),
           rows.weights, rows.n if rows.weights != 0 else 0, assign.SOFT, memory + 8, 0, 0, 0, 0,
-          1, memory + 24, memory + 64, memory + 64 + 8 * k, memory + 64 + 8 * k * (1 + d), rows.work)  # fmt: skip
+          1, memory + 24, memory + 64, memory + 64 + 8 * k, m2, rows.work)  # fmt: skip
 
 
 @njit(**EXACT)

@@ -28,6 +28,8 @@ def _walk(rows, work):
         at = plan.memory(n_components, n_features, n_factors, width, size)
         probes, line = at.probes, batch + plan.PAD
         screened = 1 if batch > block else 0
+        # Sums for which there is no room are not wanted.
+        summed, second = n_components if m0 != 0 else 0, width if m2 != 0 else 0
         batches, blocks, wide = (batch,), (at.blocks,), block + plan.PAD
         room = Room(
             d1(memory + at.log_prob, batches),
@@ -56,8 +58,8 @@ def _walk(rows, work):
             i1(counter, (1,)), Rows(x, row_stride, column_stride, n, read(x, (0,))), given, given_factors, theta,
             shared, screens, magnified, block, room, d1(weights, (n_weights,)), assign, u1(key, (2,)),
             d1(log_prob, (n_log_prob,)), d2(resp, (n_resp, n_components)),
-            d1(sums, (ranges,)), d2(m0, (ranges, n_components)), d3(m1, (ranges, n_components, n_features)),
-            d4(m2, (ranges, n_components, n_features, width)),
+            d1(sums, (ranges,)), d2(m0, (ranges, summed)), d3(m1, (ranges, summed, n_features)),
+            d4(m2, (ranges, summed, n_features, second)),
         )  # fmt: skip
         return 0
 

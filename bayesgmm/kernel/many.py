@@ -76,7 +76,7 @@ def _fill(x, log_weights, means, factors, log_prob, r) -> None:
     todo = deque(pairwise(m * i // parts for i in range(parts + 1)))
 
     def work():
-        spare = np.zeros(4 + k * (1 + d + d * width))
+        spare = np.zeros(4)
         room = own_memory(size)
         while todo:
             try:

@@ -53,6 +53,8 @@ class Shape(NamedTuple):
     floor: np.ndarray  # (D,): the least pivots of a factor, squared
     spare: int
     most: int
+    centre: np.ndarray  # (D,), or (0,): the mean of all rows, where all components share a dense covariance
+    total: np.ndarray  # (D, D), or (0, 0): and their scatter about it
 
 
 class Prior(NamedTuple):
@@ -74,7 +76,7 @@ def is_flat(s):
 @njit(**EXACT)
 def image(here, s, prior, m0, m1, m2):
     """EM's next mixture, from moments about the present one, which become m̄ and C; False where it has none."""
-    k, d, width = m2.shape
+    k, d, width, pooled = m1.shape[0], m1.shape[1], here.factors.shape[2], s.centre.shape[0] > 0
     total = 0.0
     for i in range(k):
         if not m0[i] > 0.0 and not prior.kappa > 0.0:
@@ -98,12 +100,30 @@ def image(here, s, prior, m0, m1, m2):
             here.next_means[i, j] = here.means[i, j] + shift
     if s.volume == s.shape == s.axes == VARYING and not prior.kappa > 0.0:
         return _free(here, s, m2)
+    if pooled:
+        _between(here.next_means, m0, s)
     for i in range(k):
         s.counts[i] = m0[i]
-        _scatter(m0[i], here.factors[i if here.factors.shape[0] > 1 else 0], m2[i], s.square, s.b[i])
+        if not pooled:
+            _scatter(m0[i], here.factors[i if here.factors.shape[0] > 1 else 0], m2[i], s.square, s.b[i])
         if prior.kappa > 0.0:
             _pull(here.next_means[i], m0[i], prior, i, s)
     return structure(s, True, here.next_factors)
+
+
+@njit(**EXACT)
+def _between(means, m0, s):
+    """What is within components, Σ_k S_k, as the first one's: all rows' scatter less that of the means."""
+    k, d = means.shape
+    for i in range(k):
+        for j in range(d):
+            for h in range(d):
+                s.b[i, j, h] = s.total[j, h] if i == 0 else 0.0
+    for i in range(k):
+        for j in range(d):
+            gap = m0[i] * (means[i, j] - s.centre[j])
+            for h in range(d):
+                s.b[0, j, h] -= gap * (means[i, h] - s.centre[h])
 
 
 @njit(**EXACT)
@@ -172,7 +192,7 @@ def _centre(m0, m1, m2):
     d, width = m2.shape
     for j in range(d):
         m1[j] /= m0
-    for j in range(d):
+    for j in range(d if width > 0 else 0):
         if width > 1:
             for h in range(j + 1):
                 m2[j, h] = m2[j, h] / m0 - m1[j] * m1[h]

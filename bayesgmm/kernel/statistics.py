@@ -57,7 +57,8 @@ class Stats:
         safe = np.where(counts > 0, counts, 1.0)
         means = r.T @ x / safe[:, None]
         centred = x[None] - means[:, None]
-        return cls(counts, means, np.einsum("nk,kni,knj->kij", r, centred, centred))
+        scatters = (centred * r.T[:, :, None]).mT @ centred
+        return cls(counts, means, 0.5 * (scatters + scatters.mT))
 
     def __add__(self, other: Stats) -> Stats:
         if not isinstance(other, Stats):

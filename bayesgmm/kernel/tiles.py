@@ -224,6 +224,13 @@ def add_moments_diagonal(z, n, r, m1, m2):
 
 
 @njit(**FAST)
+def add_first_moments(z, n, r, m1):
+    """m1 += Σ r z."""
+    for j in range(z.shape[0]):
+        m1[j] += _dot(r, z[j], n)
+
+
+@njit(**FAST)
 def _moments_single(z, n, r, j, column, m1, m2):
     s, s2 = z.dtype.type(0), z.dtype.type(0)
     for b in range(n):

@@ -23,7 +23,7 @@ from bayesgmm.kernel.joints import all_joints, load, shared_joints
 from bayesgmm.kernel.options import FAST
 from bayesgmm.kernel.refine import refine
 from bayesgmm.kernel.screen import screen
-from bayesgmm.kernel.tiles import add_moments, add_moments_diagonal, total
+from bayesgmm.kernel.tiles import add_first_moments, add_moments, add_moments_diagonal, total
 
 
 class Room(NamedTuple):
@@ -64,7 +64,8 @@ def walk(counter, x, means, factors, theta, shared, screened, magnified, size, r
     """Take ranges of the rows from the counter, as other threads may, until none is left.
 
     Range i adds its moments to m0[i], m1[i], m2[i] and Σ w log p to sums[i]. ``row_weights`` of length zero are ones;
-    ``log_prob`` and ``resp`` of length zero are not written.
+    ``log_prob`` and ``resp`` of length zero are not written; moments for which there is no room are not summed: m2 of
+    width zero, m0 of no component.
     """
     ranges, batch = sums.shape[0], room.rows.shape[0]
     batches = -(-x.n // batch)
@@ -84,7 +85,7 @@ def walk(counter, x, means, factors, theta, shared, screened, magnified, size, r
                     refine(x, n, means, factors, theta, magnified, room)
                 _assign(n, assign, key, room)
                 sums[i] += _deliver(n, room, row_weights, log_prob, resp)
-                if blocks:
+                if blocks and m0.shape[1] > 0:
                     _add_listed(blocks, room, m0[i], m1[i], m2[i])
                 else:
                     _add(n, room, m0[i], m1[i], m2[i])
@@ -135,10 +136,17 @@ def _deliver(n, room, row_weights, log_prob, resp):
 def _add(n, room, m0, m1, m2):
     for k in range(m0.shape[0]):
         m0[k] += total(room.joint[k], n)
-        if m2.shape[2] > 1:
-            add_moments(room.z[k], n, room.joint[k], room.xt, m1[k], m2[k])
-        else:
-            add_moments_diagonal(room.z[k], n, room.joint[k], m1[k], m2[k])
+        _add_of_one(room.z[k], n, room.joint[k], room.xt, m1[k], m2[k])
+
+
+@njit(**FAST)
+def _add_of_one(z, n, r, spare, m1, m2):
+    if m2.shape[1] > 1:
+        add_moments(z, n, r, spare, m1, m2)
+    elif m2.shape[1] > 0:
+        add_moments_diagonal(z, n, r, m1, m2)
+    else:
+        add_first_moments(z, n, r, m1)
 
 
 @njit(**FAST)
@@ -152,7 +160,7 @@ def _add_listed(blocks, room, m0, m1, m2):
             size += abs(r[b])
         if size != 0:
             m0[k] += total(r, n)
-            add_moments(room.z[block], n, r, room.xt, m1[k], m2[k])
+            _add_of_one(room.z[block], n, r, room.xt, m1[k], m2[k])
 
 
 @njit(**FAST)

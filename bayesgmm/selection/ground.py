@@ -15,7 +15,7 @@ from bayesgmm.families import Family
 from bayesgmm.fit.begin import Beginning
 from bayesgmm.fit.climbs import climb_from, nowhere
 from bayesgmm.fit.compiled import FLAT, Units, is_compiled
-from bayesgmm.fit.degenerate import Flaw, flaw, thinnest
+from bayesgmm.fit.degenerate import THINNEST, Flaw, flaw, thinnest
 from bayesgmm.fit.em import Likelihood, Posterior, Target
 from bayesgmm.fit.wanted import HIERARCHY
 from bayesgmm.kernel import Stats, Whitening, ascents
@@ -82,8 +82,7 @@ class Ground:
             log_weights, _, factors = summit.place
             whole, weights = self.units(target.family)[0].factor, np.exp(log_weights)
             lower = factors[:, :, None] * np.eye(len(whole)) if target.family.is_diagonal else np.tril(factors)
-            turned = np.linalg.solve(whole, lower)
-            thin = np.broadcast_to(np.linalg.eigvalsh(turned @ turned.mT)[:, 0], weights.shape)
+            thin = np.broadcast_to(_thin(lower, whole), weights.shape)
         return flaw(thin, weights * self.whole.total / weights.sum(), self.table.n_features)
 
     def climb(self, begin: list[Beginning], target: Target, keep: int) -> list[Summit | None]:
@@ -141,7 +140,7 @@ class Ground:
                         target.family.letters, penalty=prior, floor=floor, tolerance=TOLERANCE, most=_MOST,
                         trial=trial, workers=1)  # fmt: skip
         # Densities of z, in units of x.
-        shift = self.whole.total * float(np.linalg.slogdet(units.turn)[1])
+        shift = self.whole.total * float(np.log(np.diag(units.turn)).sum())
         return [None if found.ends[i] == LEFT else _summit(kind, found, i, shift) for i, kind in enumerate(kinds)]
 
     def _slowly(self, begin: list[Beginning], target: Target) -> list[Summit]:
@@ -149,6 +148,16 @@ class Ground:
                            tolerance=TOLERANCE, most=_MOST)  # fmt: skip
         return [Summit(one.kind, c.objective, c.n_iter, c.converged, c.note, c.mixture)
                 for one, c in zip(begin, found, strict=True)]  # fmt: skip
+
+
+def _thin(lower: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """The smallest eigenvalue of each Σ = L Lᵀ in units of all rows; or, where none is of interest, a lower bound."""
+    with np.errstate(divide="ignore", over="ignore"):
+        bound = 1 / (np.linalg.solve(lower, whole) ** 2).sum(axis=(1, 2))
+    if (bound > THINNEST).all():
+        return bound
+    turned = np.linalg.solve(whole, lower)
+    return np.linalg.eigvalsh(turned @ turned.mT)[:, 0]
 
 
 def _summit(kind: str, found: Ascents, i: int, shift: float) -> Summit:

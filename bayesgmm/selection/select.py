@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping
-from functools import partial
 from threading import Event
 
 import numpy as np
@@ -20,10 +19,11 @@ from bayesgmm.priors import prior as prior_of
 from bayesgmm.selection.fits import as_fit, polished
 from bayesgmm.selection.ground import Ground
 from bayesgmm.selection.merging import merge_components
+from bayesgmm.selection.order import Order
 from bayesgmm.selection.selection import Selection, table_of
 from bayesgmm.selection.sweep import Cell, Problem
 from bayesgmm.selection.words import CRITERIA
-from bayesgmm.selection.workers import over_threads, ticking
+from bayesgmm.selection.workers import flow, over_threads, ticking
 
 # So many of the best are climbed to all digits; the others are as good as that to what a table shows.
 _POLISHED = 3
@@ -106,24 +106,21 @@ def select(x, n_components=range(1, 10), *, covariance_types="all", criterion="b
     sound = [key for key in fits if not cells[key].degenerate]
     if not sound:
         raise _nothing(list(cells.values()))
-    for key in sorted(sound, key=lambda key: getattr(fits[key], criterion))[:_POLISHED]:
-        fits[key] = polished(fits[key], cells[key], problem)
+    highest = sorted(sound, key=lambda key: getattr(fits[key], criterion))[:_POLISHED]
+    interrupted = Event()
+    fits |= over_threads(lambda key: polished(fits[key], cells[key], problem), highest, lambda: None, interrupted)
     first = min((fits[key] for key in sound), key=lambda fit: fit.bic)
-    return Selection(fits, table_of(list(cells.values()), fits, table.n_features), criterion, ground.whole.total,
-                     not complete, merge_components(first, table, case_weights=weights))  # fmt: skip
+    rows, incomplete = table_of(list(cells.values()), fits, table.n_features), interrupted.is_set() or not complete
+    merging = merge_components(first, table, case_weights=weights)
+    return Selection(fits, rows, criterion, ground.whole.total, incomplete, merging)
 
 
 def _swept(problem: Problem, numbers: list[int], families: list[Family], progress: bool) -> tuple[dict, bool]:
     """Every cell by (K, code), as far as somebody let it come; and whether that is all."""
-    cells: dict[tuple[int, str], Cell] = {}
-    with ticking(len(numbers) * (1 + 2 * len(families)), "fits", progress) as tick:
-        work = partial(over_threads, tick=tick, stopped=problem.stopped)
-        starts = work(problem.begin, numbers)
-        for k in starts:
-            first = work(partial(problem.first, cells, k, starts[k]), families)
-            cells |= {cell.key: cell for cell in first.values()}
-            again = work(partial(problem.again, cells), [cell for cell in first.values() if cell.target is not None])
-            cells |= {cell.key: cell for cell in again.values()}
+    order = Order(problem, numbers, families)
+    with ticking(order.n_jobs, "fits", progress) as tick:
+        flow(order.jobs(), tick, problem.stopped)
+    cells = order.cells
     if not cells:
         raise KeyboardInterrupt("no fit was finished, so there is nothing to keep")
     return cells, not problem.stopped.is_set()

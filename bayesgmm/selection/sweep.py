@@ -18,7 +18,7 @@ from bayesgmm.data import DataError, check_components
 from bayesgmm.families import Family
 from bayesgmm.fit.begin import Beginning
 from bayesgmm.fit.best import CHUNK, LEAST_RISE, before_the_collapse, certainty, certainty_of
-from bayesgmm.fit.degenerate import Degeneracy, Flaw, diagnose_fit
+from bayesgmm.fit.degenerate import Degeneracy, Flaw, diagnose_fit, rests_on_enough
 from bayesgmm.fit.em import Likelihood, Posterior, Target
 from bayesgmm.fit.hierarchy import Tree
 from bayesgmm.fit.mle import climbable
@@ -221,19 +221,22 @@ class Problem:
         wrong = self.ground.flaw(summit, target)
         if wrong is not None:
             return wrong, None
-        seen, wrong = self.look(summit, target), None
+        seen = self.look(summit, target, flawless=True)
         if seen.degeneracy is not None:
             wrong = Flaw(seen.degeneracy.component, seen.degeneracy.collapsed, seen.degeneracy.points)
         return wrong, seen
 
-    def look(self, summit: Summit, target: Target) -> Seen:
-        """The mixture of a summit, what the rows say under it, and what is wrong with it; under a prior nothing is."""
+    def look(self, summit: Summit, target: Target, flawless: bool = False) -> Seen:
+        """The mixture of a summit, what the rows say under it, and what is wrong with it; under a prior nothing is.
+
+        ``flawless``: it is known to have no `Flaw`, so that only which rows it rests on is still to be asked.
+        """
         rows, weights, whole = self.ground.table.rows, self.ground.weights, self.ground.whole
         mixture = self.ground.mixture(summit, target)
         is_small = len(rows) <= CHUNK
         height, stats, *r = e_step(rows, mixture, weights, pointwise=False, responsibilities=is_small, single=False)
         wrong, r = None, r[0] if r else None
-        if isinstance(target, Likelihood):
+        if isinstance(target, Likelihood) and not (flawless and rests_on_enough(mixture, rows, r)):
             wrong = diagnose_fit(mixture, rows, weights, whole=whole, responsibilities=r)
         sure = certainty(rows, mixture, weights) if r is None else certainty_of(r, weights)
         return Seen(mixture, height, stats, wrong, sure)
