@@ -41,9 +41,10 @@ def starts(x, k, n=2, seed=0):
 
 @EVERY
 @pytest.mark.parametrize("prior", [None, "conjugate", bg.Conjugate.mclust()], ids=["mle", "conjugate", "mclust"])
-def test_it_ends_where_pythons_loop_does(code, prior):
-    x, target = faithful(), target_of(code, prior)
-    begin = starts(x, 2)
+@pytest.mark.parametrize("k", [1, 2])
+def test_it_ends_where_pythons_loop_does(code, prior, k):
+    x, target = faithful(), target_of(code, prior, k=k)
+    begin = starts(x, k)
     for stats, found in zip(begin, climb_from(x, begin, target, tolerance=1e-8), strict=True):
         step, history, converged = climb(x, target.update(stats), target)
         assert converged and found.converged and found.note == ""

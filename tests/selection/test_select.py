@@ -1,8 +1,9 @@
 """What `select` promises, on sweeps small enough to be quick."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
-from threading import Event
+from threading import Event, Lock
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from bayesgmm.fit import DegenerateFit
 from bayesgmm.kernel import set_threads
 from bayesgmm.selection import sweep, words
 from bayesgmm.selection.ground import TOLERANCE
-from bayesgmm.selection.workers import Stopped, over_threads
+from bayesgmm.selection.workers import Stopped, flow, over_threads
 
 QUIET = {"seed": 0, "starts": 4, "progress": False}
 
@@ -202,6 +203,20 @@ def test_an_interrupt_before_anything_is_finished(faithful, monkeypatch):
     monkeypatch.setattr(sweep.Problem, "first", interrupted)
     with pytest.raises(KeyboardInterrupt, match="nothing to keep"):
         bg.select(faithful, [1], covariance_types="full", **QUIET)
+
+
+def test_jobs_wait_for_what_makes_them_possible():
+    """Of a tree of jobs each runs once, after the one that it hangs on, and is counted once."""
+    done, ticks, lock = [], [], Lock()
+
+    def job(*path):
+        with lock:
+            done.append(path)
+        return [partial(job, *path, i) for i in range(3)] if len(path) < 4 else ()
+
+    flow([job], lambda: ticks.append(1), Event())
+    assert len(done) == len(set(done)) == len(ticks) == 1 + 3 + 9 + 27 + 81
+    assert all(done.index(path[:-1]) < i for i, path in enumerate(done) if path)
 
 
 def test_work_that_fails_stops_the_rest():
