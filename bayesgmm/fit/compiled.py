@@ -25,11 +25,12 @@ FLAT = 1e-10
 
 
 class Units(NamedTuple):
-    """z = T (x − centre), T lower triangular, and the factor of the covariance of all rows, in z."""
+    """z = T (x − centre), T lower triangular, its inverse, and the factor of the covariance of all rows, in z."""
 
     centre: np.ndarray  # (D,)
     turn: np.ndarray  # (D, D)
     factor: np.ndarray  # (D, D)
+    inverse: np.ndarray  # (D, D): T⁻¹
 
     @classmethod
     def of(cls, x, case_weights, family: Family) -> Units | None:
@@ -56,7 +57,8 @@ class Units(NamedTuple):
             turn = np.linalg.inv(factor)
         elif family.units == EACH_SCALE:
             turn = np.diag(1 / np.sqrt(np.diag(covariance)))
-        return cls(centre, np.tril(turn), turn @ factor)
+        turn = np.tril(turn)
+        return cls(centre, turn, turn @ factor, np.tril(np.linalg.inv(turn)))
 
     def factors(self, mixture: Mixture, family: Family) -> np.ndarray:
         """A mixture's factors, in z, as many as the family has of its own."""
@@ -67,9 +69,8 @@ class Units(NamedTuple):
 
     def back(self, means, factors, family: Family) -> tuple[np.ndarray, np.ndarray]:
         """Means (…, K, D) and factors (…, F, D, D) or (…, F, D) in x."""
-        inverse = np.tril(np.linalg.inv(self.turn))
-        factors = factors * np.diag(inverse) if family.is_diagonal else inverse @ np.tril(factors)
-        return self.centre + means @ inverse.T, factors
+        factors = factors * np.diag(self.inverse) if family.is_diagonal else self.inverse @ factors
+        return self.centre + means @ self.inverse.T, factors
 
     def penalty(self, target: Target, n_components: int) -> Penalty | None:
         """What a target adds to the log-likelihood, in z."""

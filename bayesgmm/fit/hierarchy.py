@@ -81,9 +81,10 @@ class Tree:
         """
         if not 1 <= k <= self.n_leaves:
             raise ValueError(f"k must be from 1 to {self.n_leaves}, the number of different rows, not {k!r}")
-        group = np.arange(self.n_leaves)
-        for a, b in self.merges(criterion)[: self.n_leaves - k][::-1].tolist():
-            group[b] = group[a]  # from the last merger back: a has found its end already
+        group, (kept, gone) = np.arange(self.n_leaves), self.merges(criterion)[: self.n_leaves - k].T
+        group[gone] = kept
+        while (group != (further := group[group])).any():
+            group = further
         return np.unique(group, return_inverse=True)[1][self.leaves]
 
     def labels(self, k: int, criterion: str = "VVV") -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -111,13 +112,20 @@ def _sharing(r) -> list[tuple[int, int]]:
     return list(zip(first[order].tolist(), second[order].tolist(), strict=True))
 
 
+@lru_cache(maxsize=16)
+def _units(whole: Stats) -> tuple[np.ndarray, np.ndarray]:
+    """The factor of the covariance of all rows, and its inverse."""
+    factor = np.linalg.cholesky(whole.scatters[0] / whole.total)
+    return factor, np.linalg.inv(factor)
+
+
 def _halves(stats: Stats, whole: Stats) -> Stats:
     """The halves (K, 2, …) of each normal component, cut across its longest axis, in units in which all rows have unit
     covariance: their means lie √(2/π) of a standard deviation from its mean.
     """
-    factor, half = np.linalg.cholesky(whole.scatters[0] / whole.total), 0.5 * stats.counts
+    (factor, inverse), half = _units(whole), 0.5 * stats.counts
     covariances = stats.scatters / np.maximum(stats.counts, np.finfo(float).tiny)[:, None, None]
-    turned = np.linalg.solve(factor, np.linalg.solve(factor, covariances).mT)
+    turned = inverse @ covariances @ inverse.T
     values, vectors = np.linalg.eigh(0.5 * (turned + turned.mT))
     gaps = np.sqrt(2 / np.pi * np.maximum(values[:, -1:], 0.0)) * (vectors[:, :, -1] @ factor.T)
     largest = np.take_along_axis(gaps, np.abs(gaps).argmax(axis=1)[:, None], axis=1)

@@ -128,8 +128,10 @@ def ascents(x, weights, log_weights, means, begin, code: str, *, penalty: Penalt
 
     together(work, workers)
     found = np.split(theta, [k, k + k * d], axis=1)
-    return Ascents(found[0], found[1].reshape(size, k, d), found[2].reshape(factors.shape), *ends.T, *heights.T,
-                   histories)  # fmt: skip
+    factors = found[2].reshape(factors.shape)
+    # What stands above a factor's diagonal is never looked at there.
+    return Ascents(found[0], found[1].reshape(size, k, d), np.tril(factors) if width > 1 else factors, *ends.T,
+                   *heights.T, histories)  # fmt: skip
 
 
 def _begun(begin, code: str, k: int, d: int):

@@ -72,19 +72,6 @@ class Ground:
                                            features=target.features)  # fmt: skip
         return found.permute(np.lexsort(found.means.T[::-1]))
 
-    def flaw(self, summit: Summit, target: Target) -> Flaw | None:
-        """What is wrong with a summit of a likelihood, as far as that is seen without the rows."""
-        if not isinstance(target, Likelihood):
-            return None
-        if isinstance(summit.place, Mixture):
-            thin, weights = thinnest(summit.place.covariances, self.whole), summit.place.weights
-        else:
-            log_weights, _, factors = summit.place
-            whole, weights = self.units(target.family)[0].factor, np.exp(log_weights)
-            lower = factors[:, :, None] * np.eye(len(whole)) if target.family.is_diagonal else np.tril(factors)
-            thin = np.broadcast_to(_thin(lower, whole), weights.shape)
-        return flaw(thin, weights * self.whole.total / weights.sum(), self.table.n_features)
-
     def climb(self, begin: list[Beginning], target: Target, keep: int) -> list[Summit | None]:
         """Climb from each beginning a few steps, and from the highest, so many, to the end; the others are None."""
         if not begin:
@@ -117,7 +104,7 @@ class Ground:
 
     def _moved(self, some: list[Stats], family: Family) -> list[np.ndarray]:
         """log π, μ, N and S of statistics, in z."""
-        (centre, turn, _), _ = self.units(family)
+        (centre, turn, *_), _ = self.units(family)
         counts, means, scatters = (np.array([getattr(s, name) for s in some]) for name in _OF_STATS)
         shares = np.log(counts / counts.sum(axis=1, keepdims=True))
         return [shares, (means - centre) @ turn.T, counts, turn @ scatters @ turn.T]
@@ -141,28 +128,47 @@ class Ground:
                         trial=trial, workers=1)  # fmt: skip
         # Densities of z, in units of x.
         shift = self.whole.total * float(np.log(np.diag(units.turn)).sum())
-        return [None if found.ends[i] == LEFT else _summit(kind, found, i, shift) for i, kind in enumerate(kinds)]
+        flaws = [None] * len(kinds) if prior else self._flaws(found, units.factor)
+        return [None if found.ends[i] == LEFT else _summit(kind, found, i, shift, flaws[i])
+                for i, kind in enumerate(kinds)]  # fmt: skip
+
+    def _flaws(self, found: Ascents, whole: np.ndarray) -> list[Flaw | None]:
+        """What is wrong with places of likelihoods, as far as that is seen without the rows."""
+        flaws, done = [None] * len(found.ends), np.flatnonzero((found.ends != COLLAPSED) & (found.ends != LEFT))
+        if len(done):
+            weights, factors = np.exp(found.log_weights[done]), found.factors[done]
+            thin = _thin(factors if factors.ndim == 4 else factors[..., None] * np.eye(len(whole)), whole)
+            points = weights * (self.whole.total / weights.sum(axis=1, keepdims=True))
+            for i, one, of_each in zip(done, np.broadcast_to(thin, points.shape), points, strict=True):
+                flaws[i] = flaw(one, of_each, self.table.n_features)
+        return flaws
 
     def _slowly(self, begin: list[Beginning], target: Target) -> list[Summit]:
         found = climb_from(self.table.rows, [one.stats for one in begin], target, case_weights=self.weights,
                            tolerance=TOLERANCE, most=_MOST)  # fmt: skip
-        return [Summit(one.kind, c.objective, c.n_iter, c.converged, c.note, c.mixture)
+        return [Summit(one.kind, c.objective, c.n_iter, c.converged, c.note, c.mixture, self._flaw(c.mixture, target))
                 for one, c in zip(begin, found, strict=True)]  # fmt: skip
+
+    def _flaw(self, mixture: Mixture | None, target: Target) -> Flaw | None:
+        if mixture is None or not isinstance(target, Likelihood):
+            return None
+        thin = thinnest(mixture.covariances, self.whole)
+        return flaw(thin, mixture.weights * self.whole.total, self.table.n_features)
 
 
 def _thin(lower: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """The smallest eigenvalue of each Σ = L Lᵀ in units of all rows; or, where none is of interest, a lower bound."""
+    """The smallest eigenvalue of each Σ = L Lᵀ in units of all rows; where that is of no interest, a lower bound."""
     with np.errstate(divide="ignore", over="ignore"):
-        bound = 1 / (np.linalg.solve(lower, whole) ** 2).sum(axis=(1, 2))
-    if (bound > THINNEST).all():
-        return bound
-    turned = np.linalg.solve(whole, lower)
-    return np.linalg.eigvalsh(turned @ turned.mT)[:, 0]
+        thin = 1 / (np.linalg.solve(lower, whole) ** 2).sum(axis=(-1, -2))
+    some = ~(thin > THINNEST)
+    turned = np.linalg.solve(whole, lower[some])
+    thin[some] = np.linalg.eigvalsh(turned @ turned.mT)[:, 0]
+    return thin
 
 
-def _summit(kind: str, found: Ascents, i: int, shift: float) -> Summit:
+def _summit(kind: str, found: Ascents, i: int, shift: float, wrong: Flaw | None) -> Summit:
     if found.ends[i] == COLLAPSED:
         return Summit(kind, np.nan, 0, False, _FLAT_ROWS)
     place = found.log_weights[i], found.means[i], found.factors[i]
-    return Summit(kind, float(found.objectives[i]) + shift, int(found.n_iter[i]), bool(found.ends[i] == CONVERGED), "",
-                  place)  # fmt: skip
+    return Summit(kind, float(found.objectives[i]) + shift, int(found.n_iter[i]), bool(found.ends[i] == CONVERGED),
+                  wrong.text if wrong else "", place, wrong)  # fmt: skip

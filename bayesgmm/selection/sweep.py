@@ -194,14 +194,13 @@ class Problem:
         for i in order:
             if found[i] is cell.best and not cell.degenerate:
                 return replace(cell, summits=tuple(found))
-            if found[i].flaw is not None:
-                continue
-            flaw, seen = self._seen(found[i], cell.target)
-            if flaw is None:
-                note = "" if found[i].converged else f"not converged after {found[i].n_iter} steps"
-                return replace(cell, summits=tuple(found), best=found[i], seen=seen, note=note, degenerate=False)
-            found[i] = replace(found[i], flaw=flaw, note=flaw.text)
-            if not flaw.collapsed and (spare is None or found[i].objective > spare.objective):
+            if found[i].flaw is None:
+                seen = self.look(found[i], cell.target, flawless=True)
+                if seen.degeneracy is None:
+                    note = "" if found[i].converged else f"not converged after {found[i].n_iter} steps"
+                    return replace(cell, summits=tuple(found), best=found[i], seen=seen, note=note, degenerate=False)
+                found[i] = _flawed(found[i], seen.degeneracy)
+            if not found[i].flaw.collapsed and (spare is None or found[i].objective > spare.objective):
                 spare = found[i]
         return self._at_worst(replace(cell, summits=tuple(found)), spare)
 
@@ -215,16 +214,6 @@ class Problem:
         flawed = next((s for s in cell.summits if s.flaw), None)
         note = self.look(flawed, cell.target).degeneracy.text if flawed else self._lost(cell)
         return replace(cell, note=note, degenerate=True)
-
-    def _seen(self, summit: Summit, target: Target) -> tuple[Flaw | None, Seen | None]:
-        """What is wrong with a summit, and what `look` sees if it has to be looked at to know."""
-        wrong = self.ground.flaw(summit, target)
-        if wrong is not None:
-            return wrong, None
-        seen = self.look(summit, target, flawless=True)
-        if seen.degeneracy is not None:
-            wrong = Flaw(seen.degeneracy.component, seen.degeneracy.collapsed, seen.degeneracy.points)
-        return wrong, seen
 
     def look(self, summit: Summit, target: Target, flawless: bool = False) -> Seen:
         """The mixture of a summit, what the rows say under it, and what is wrong with it; under a prior nothing is.
@@ -248,3 +237,8 @@ class Problem:
         ground = self.ground
         why = before_the_collapse(ground.table, cell.target, cell.lost, ground.weights, ground.whole)
         return why.text if why else cell.summits[0].note
+
+
+def _flawed(summit: Summit, wrong: Degeneracy) -> Summit:
+    flaw = Flaw(wrong.component, wrong.collapsed, wrong.points)
+    return replace(summit, flaw=flaw, note=flaw.text)
