@@ -79,13 +79,12 @@ pd.DataFrame(
 #
 # ## 2. All pixels, by maximum likelihood
 #
-# The likelihood has many modes. Ten starts on every eleventh pixel in each direction cost next to nothing, and the best
-# of them is where the climb over all pixels starts.
+# The likelihood has many modes. So that ten starts cost little, `fit_mle` climbs from them over a sample of the pixels
+# first, and over all of them only from the modes that may be the best: what it prints says which were left behind.
 
 # %%
-n_components, sample = found.best.n_components, every(11)
-small = bg.fit_mle(sample, n_components, seed=0, progress=False)
-fit = bg.fit_mle(pd.DataFrame(pixels, columns=names), n_components, starts=small, progress=False)
+n_components = found.best.n_components
+fit = bg.fit_mle(pd.DataFrame(pixels, columns=names), n_components, seed=0, progress=False)
 print(fit)
 
 # %%
@@ -111,7 +110,7 @@ titles = "photograph", f"{n_components} components, in their mean colour"
 figure = show([photograph, painted(labels, fit.mixture.means)], titles)
 
 # %% [markdown]
-# The last climb took a second or so for 273 280 pixels: most of them are so clearly of one component that the others
+# That took a few seconds for 273 280 pixels: most of them are so clearly of one component that the others
 # need not be looked at, which changes no digit. `python -m benchmarks images` measures it beside scikit-learn.
 #
 # ## 3. How sure are we?
@@ -132,10 +131,12 @@ pd.Series({apart: (centred[:, apart:] * centred[:, :-apart]).mean() / centred.va
 # twenty-second has any, double them.
 
 # %%
+sample = every(11)
 draws = bg.sample(finite_mixture(sample, n_components), engine="gibbs", draws=1500, tune=400, seed=0, progress=False)
 print(len(sample), "pixels.", bg.diagnose(draws))
 
 # %%
+small = bg.fit_mle(sample, n_components, starts=fit, progress=False)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # two components overlap, where normal intervals are not to be trusted
     wide, narrow = (bg.standard_errors(*one).means for one in ((small, sample), (fit, pixels)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -28,8 +28,9 @@ _TRIFLE = 1e-9
 
 
 def best_climb(
-    table: Table, target: Target, begin: Iterable[Beginning], case_weights=None, whole: Stats | None = None
-) -> Fit:
+    table: Table, target: Target, begin: Iterable[Beginning], case_weights=None, whole: Stats | None = None,
+    of_all: Callable[[list[End]], list[End]] = list,
+) -> Fit:  # fmt: skip
     """Climb from each beginning, and make a `Fit` of the best that is not degenerate.
 
     Interrupted, it keeps what is finished, and warns. A beginning without statistics is one that is made when its turn
@@ -37,6 +38,8 @@ def best_climb(
 
     Whether a maximum of a likelihood is, the `moments` of all rows tell. One that has not collapsed, but where hardly
     any rows stand behind a component, is taken only if there is no other; `Fit.degeneracy` then says so.
+
+    ``of_all`` makes of the ends of these beginnings those of all starts, where others were climbed elsewhere.
     """
     whole, ends, lost = whole or moments(table.rows, case_weights), [], None
     moves = _Moves(table.rows, target, case_weights, whole)
@@ -52,7 +55,7 @@ def best_climb(
         if all(e.mixture is None for e in ends):
             raise KeyboardInterrupt("no start was finished, so there is nothing to keep") from None
         warnings.warn(f"interrupted: the fit is the best of the {len(ends)} starts finished so far", stacklevel=3)
-    return chosen(table, target, ends, lost, case_weights, whole)
+    return chosen(table, target, of_all(ends), lost, case_weights, whole)
 
 
 def _batches(begin: Iterable[Beginning]) -> Iterator[list[Beginning]]:

@@ -22,6 +22,8 @@ _HEIGHT, _APART = 1e-3, 1.0
 # smallest eigenvalue of a Σ_k, in units in which all rows have unit covariance, is below that.
 _FEW, _THIN = 2.0, 1e-4
 _DEGENERATE = "degenerate"
+# How the note of a start begins that was left before it climbed over all rows.
+LEFT = "left on a sample"
 # Other modes that are told one by one.
 _TOLD = 3
 
@@ -171,17 +173,19 @@ def tabulated(census: Sequence[Mode]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["objective", "below", "starts", "kinds", "log_mass", "doubt"])
 
 
-def told(census: Sequence[Mode], mixture: Mixture, n_starts: int) -> str:
-    """In a line or two: how many starts reached a mode, and where the others ended."""
+def told(census: Sequence[Mode], mixture: Mixture, notes: Sequence[str]) -> str:
+    """In a line or two: how many starts reached a mode, and where the others ended; ``notes`` has one of each."""
+    n_starts, left = len(notes), [note for note in notes if note.startswith(LEFT)]
     if not census:
         return f"{n_starts} starts"
     here = next((m for m in census if m.mixture is mixture), census[0])
     lines = [f"{here.n_starts} of {n_starts} starts reached this mode"]
     sound = [m for m in census if m is not here and not m.is_degenerate]
-    lost = n_starts - here.n_starts - sum(m.n_starts for m in sound)
+    lost = n_starts - here.n_starts - sum(m.n_starts for m in sound) - len(left)
     others = [f"{here.objective - m.objective:.3g} lower ({_starts(m.n_starts)})" for m in sound[:_TOLD]]
     if len(sound) > _TOLD:
         others.append(f"{len(sound) - _TOLD} more still lower")
+    others += [f"lower {left[0].partition(',')[0].removeprefix('left ')} ({_starts(len(left))})"] if left else []
     others += [f"{_starts(lost)} degenerate"] if lost else []
     if others:
         lines.append(f"  others ended: {', '.join(others)}")

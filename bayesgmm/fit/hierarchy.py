@@ -104,7 +104,7 @@ class Tree:
         return labels
 
 
-def hierarchy(rows, case_weights=None, seed=None) -> Tree:
+def hierarchy(rows, case_weights=None, seed=None, most: int | None = None) -> Tree:
     """A tree of rows by the classification likelihood: K = 1, 2, … groups from one run.
 
     Clusters are merged two by two, always those whose merger costs the least classification log-likelihood, in units
@@ -118,6 +118,8 @@ def hierarchy(rows, case_weights=None, seed=None) -> Tree:
         Missing cells are filled with what the most likely Gaussian expects.
     case_weights : ndarray (N,), optional
         Positive frequencies.
+    most : int, optional
+        Rows that it is made of, at most; `most_rows` unless said.
     seed : int or Generator, optional
         For the sample that a tree of many rows is made of; the same one if left out.
 
@@ -148,7 +150,7 @@ def hierarchy(rows, case_weights=None, seed=None) -> Tree:
     if isinstance(rows, Incomplete):
         whole = moments(rows, case_weights)
         rows = complete(rows, whole.means[0], np.linalg.cholesky(whole.scatters[0] / whole.total))
-    most = most_rows(rows.shape[1])
+    most = most or most_rows(rows.shape[1])
     chosen = np.arange(len(rows))
     if len(rows) > most:
         rng = np.random.default_rng(0 if seed is None else seed)

@@ -8,10 +8,12 @@ from bayesgmm.data import as_table, check_components
 from bayesgmm.families import Family
 from bayesgmm.families import family as family_of
 from bayesgmm.fit.best import best_climb
+from bayesgmm.fit.degenerate import DegenerateFit
 from bayesgmm.fit.em import Likelihood, Posterior, Target
 from bayesgmm.fit.moments import moments
 from bayesgmm.fit.result import Fit
 from bayesgmm.fit.scaling import counted, scale_prior
+from bayesgmm.fit.scouts import scout
 from bayesgmm.fit.starts import starts_for
 from bayesgmm.fit.wanted import how_many, wanted
 from bayesgmm.kernel import Incomplete
@@ -51,7 +53,9 @@ def fit_mle(
         fifth by a move from the best mode of the others, two components merged and another split, where K > 2; and of
         the rest half by k-means++, half from rows at random, in units of neighbours or sphered. Names with counts, as
         ``{"hierarchy": 1, "kmeans++": 9, "random": 2, "split-merge": 4}``; a name alone is one start. Or your own: a
-        label 0 … K − 1 a row, responsibilities (N, K), a Mixture, a Fit. Or a list of any of these.
+        label 0 … K − 1 a row, responsibilities (N, K), a Mixture, a Fit. Or a list of any of these. Where rows are
+        very many (two hundred for each free parameter, and 20 000), all but your own climb over a sample of them first,
+        and over all rows only from the modes that may be the best there.
     case_weights : array (N,), optional
         Non-negative frequencies: a weight of 2 counts a row twice.
     missing : {"raise", "marginalise"}
@@ -101,6 +105,13 @@ def fit_mle(
         target = Posterior(family, table.features, climbable(scaled, family))
     # Over rows with missing cells the moments are a climb of their own: once is enough.
     whole = moments(table.rows, weights) if prior is None or isinstance(table.rows, Incomplete) else None
+    scouted = scout(table, target, asked, n_components, seed, weights, progress)
+    if scouted is not None:
+        begin = track(scouted.begin, len(scouted.begin), "EM, all rows", progress)
+        try:
+            return best_climb(table, target, begin, weights, whole, scouted.ends)
+        except DegenerateFit:
+            pass  # what was sound on a sample is not: other starts may be
     begin = starts_for(table.rows, n_components, asked, seed, weights, whole=whole, moves=True)
     return best_climb(table, target, track(begin, how_many(asked), "EM", progress), weights, whole)
 

@@ -146,7 +146,7 @@ class Fit:
             f"(D = {m.n_features}{kind}), N = {self.n_obs:g}",
             f"  log-likelihood {self.log_likelihood:.4f}, {self.n_parameters} parameters, BIC {self.bic:.2f}",
             f"  {'converged' if self.converged else 'NOT converged'} in {self.n_iter} steps; "
-            f"{told(self.census, self.mixture, len(self.starts))}",
+            f"{told(self.census, self.mixture, [start.note for start in self.starts])}",
         ]
         lines += self._of_family()
         width = max(9, *(len(f) for f in m.features))

@@ -43,7 +43,8 @@ def test_collapsed_ends_are_in_no_mode_and_degenerate_ones_come_last():
     of_end, modes = gathered(end(-5.0, wrong=wrong), lost, end(-10.0))
     assert of_end == [1, -1, 0]
     assert [m.is_degenerate for m in modes] == [False, True] and "component 1 collapsed" in modes[1].doubt
-    assert told(modes, modes[0].mixture, 3) == "1 of 3 starts reached this mode\n  others ended: 2 starts degenerate"
+    text = told(modes, modes[0].mixture, ["", "", ""])
+    assert text == "1 of 3 starts reached this mode\n  others ended: 2 starts degenerate"
 
 
 @pytest.mark.parametrize("n_obs", [50.0, 5000.0])
