@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 # Ends are one mode if their heights differ by no more than this, and the mixtures by so many squared standard errors.
 _HEIGHT, _APART = 1e-3, 1.0
 # A mode that one start alone found is near-spurious if a component has fewer rows' worth than this times D + 1, or the
-# smallest eigenvalue of a Σ_k, in units in which all rows have unit covariance, is below that.
-_FEW, _THIN = 2.0, 1e-4
+# smallest eigenvalue of its Σ_k, in units in which all rows have unit covariance, is below that, and it has fewer rows'
+# worth than the last times D + 1: where many rows lie in a thin sheet, they do.
+_FEW, _THIN, _MANY = 2.0, 1e-4, 50.0
 _DEGENERATE = "degenerate"
 # How the note of a start begins that was left before it climbed over all rows.
 LEFT = "left on a sample"
@@ -59,7 +60,7 @@ class Mode:
         (the V of a covariance that components share is spread over them).
     doubt : str
         Why it is not to be taken for an estimate: degenerate, or "near-spurious" (McLachlan & Peel 2000, section
-        3.10): one start alone came here, and a component is small or thin. Empty if there is no reason.
+        3.10): one start alone came here, and a component is small, or thin and not large. Empty if there is no reason.
     """
 
     mixture: Mixture
@@ -148,6 +149,7 @@ def _doubt(end: End, n_starts: int, n_obs: float, thinnest) -> str:
     k, values = int(points.argmin()), thinnest(mixture.covariances)
     if points[k] < _FEW * (mixture.n_features + 1):
         return f"near-spurious: one start alone came here, and component {k} has about {points[k]:.1f} rows"
+    values = np.where(points < _MANY * (mixture.n_features + 1), values, np.inf)
     k = int(values.argmin())
     if values[k] < _THIN:
         return f"near-spurious: one start alone came here, and component {k} is thin ({values[k]:.1e} of all rows)"

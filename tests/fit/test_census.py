@@ -69,6 +69,10 @@ def test_one_start_alone_in_a_small_or_thin_component_is_near_spurious():
     assert gathered(end(-1.0))[1][0].doubt == ""
 
 
+def test_a_thin_component_of_many_rows_is_there():
+    assert gathered(end(-1.0, mixture(sd=0.005)), n_obs=1000)[1][0].doubt == ""
+
+
 def test_mass_prefers_full_components_where_heights_are_equal():
     _, modes = gathered(end(-1.0, mixture(weights=(0.9, 0.1))), end(-1.0))
     even, uneven = (m.log_mass for m in sorted(modes, key=lambda m: m.mixture.weights[0]))
