@@ -63,11 +63,13 @@ def one_shape(w, counts, u, variances, p, work):
         total += counts[k]
     before, newton, last = math.inf, False, False
     for _ in range(_TURNS):
-        height = 0.0
+        height, sizes = 0.0, step  # which holds none yet
+        for k in range(n):
+            sizes[k] = math.exp(u[k])
         for j in range(d):
             s = 0.0
             for k in range(n):
-                p[k, j] = w[k, j] * math.exp(u[k])
+                p[k, j] = w[k, j] * sizes[k]
                 s += p[k, j]
             height += math.log(s)
             for k in range(n):
@@ -112,11 +114,14 @@ def one_matrix(b, counts, u, out, p, work, pooled):
         total += counts[k]
     before, newton, last = math.inf, False, False
     for _ in range(_TURNS):
+        sizes = step  # which holds none yet
+        for k in range(n):
+            sizes[k] = math.exp(u[k])
         for j in range(d):
             for h in range(j + 1):
                 s = 0.0
                 for k in range(n):
-                    s += math.exp(u[k]) * b[k, j, h]
+                    s += sizes[k] * b[k, j, h]
                 pooled[j, h] = s
                 out[0, j, h] = s
         if not factor(pooled):
@@ -134,7 +139,7 @@ def one_matrix(b, counts, u, out, p, work, pooled):
             continue
         before, newton = height, True
         for k in range(n):
-            whiten(pooled, b[k], math.exp(u[k]), p[k])
+            whiten(pooled, b[k], sizes[k], p[k])
             t = 0.0
             for j in range(d):
                 t += p[k, j, j]
