@@ -139,8 +139,10 @@ class Ground:
             weights, factors = np.exp(found.log_weights[done]), found.factors[done]
             thin = _thin(factors if factors.ndim == 4 else factors[..., None] * np.eye(len(whole)), whole)
             points = weights * (self.whole.total / weights.sum(axis=1, keepdims=True))
-            for i, one, of_each in zip(done, np.broadcast_to(thin, points.shape), points, strict=True):
-                flaws[i] = flaw(one, of_each, self.table.n_features)
+            thin = np.broadcast_to(thin, points.shape)
+            # A glance at all is cheaper than a look at each.
+            for i in np.flatnonzero((thin < THINNEST).any(axis=1) | (points < self.table.n_features + 1).any(axis=1)):
+                flaws[done[i]] = flaw(thin[i], points[i], self.table.n_features)
         return flaws
 
     def _slowly(self, begin: list[Beginning], target: Target) -> list[Summit]:
@@ -161,8 +163,9 @@ def _thin(lower: np.ndarray, whole: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", over="ignore"):
         thin = 1 / (np.linalg.solve(lower, whole) ** 2).sum(axis=(-1, -2))
     some = ~(thin > THINNEST)
-    turned = np.linalg.solve(whole, lower[some])
-    thin[some] = np.linalg.eigvalsh(turned @ turned.mT)[:, 0]
+    if some.any():
+        turned = np.linalg.solve(whole, lower[some])
+        thin[some] = np.linalg.eigvalsh(turned @ turned.mT)[:, 0]
     return thin
 
 
