@@ -17,7 +17,9 @@ from bayesgmm.fit.census import LEFT, End, Mode
 from bayesgmm.fit.degenerate import DegenerateFit
 from bayesgmm.fit.em import Target
 from bayesgmm.fit.hierarchy import hierarchy
+from bayesgmm.fit.moments import moments
 from bayesgmm.fit.result import Fit
+from bayesgmm.fit.sphering import sphere
 from bayesgmm.fit.starts import starts_for
 from bayesgmm.fit.wanted import Wanted, how_many
 from bayesgmm.kernel import e_step
@@ -74,10 +76,13 @@ def scout(table: Table, target: Target, asked: tuple[Wanted, ...], n_components:
     rng = np.random.default_rng(seed)
     drawn = rng.choice(n_obs, 2 * size, replace=False)
     some, weights = _taken(table, np.sort(drawn[:size]), case_weights)
+    there = moments(some.rows, weights)
+    if sphere(there.scatters[0]).shape[1] < d:  # a feature, or a sum of them, is constant in the sample
+        return None
     tree = hierarchy(some.rows, weights, most=_OF_TREE)
     begin = starts_for(some.rows, n_components, asked, rng, weights, tree=tree, moves=True)
     try:
-        fit = best_climb(some, target, track(begin, how_many(asked), "EM, a sample", progress), weights)
+        fit = best_climb(some, target, track(begin, how_many(asked), "EM, a sample", progress), weights, there)
     except DegenerateFit:  # of so few rows
         return None
     modes = [mode for mode in fit.census if not mode.is_degenerate]

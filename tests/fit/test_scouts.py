@@ -74,6 +74,15 @@ def test_few_rows_are_all_climbed_over(many):
     assert not any(start.note for start in bg.fit_mle(many[:5000], 3, **QUIET).starts)
 
 
+def test_a_feature_that_is_constant_in_a_sample_is_looked_at_in_all_rows(many):
+    """Five rows in 30 000 have another value: no sample is likely to hold them, and the error is that of all rows."""
+    x = many.copy()
+    x[:, 1] = 0.0
+    x[:5, 1] = 1.0
+    with pytest.raises(bg.fit.DegenerateFit, match="collapsed"):
+        bg.fit_mle(x, 2, starts=3, **QUIET)
+
+
 def test_where_all_modes_of_a_sample_collapse_over_all_rows_other_starts_are_tried(many, fit, monkeypatch):
     once, calls = bg.fit_mle.__globals__["best_climb"], []
 
