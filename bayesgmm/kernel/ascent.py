@@ -27,6 +27,7 @@ from bayesgmm.kernel.places import (
     structure,
     toward,
 )
+from bayesgmm.kernel.pooled import pool
 from bayesgmm.kernel.quasi import MEMORY, NARROWEST, RADIUS, WIDEST, Pairs, decrement, direct, dot, learn
 from bayesgmm.kernel.structure import FEW, begin_at
 from bayesgmm.kernel.structure import numbers as needs
@@ -197,24 +198,9 @@ def _rows(ground, i):
 def _pool(s, rows):
     """The mean and the scatter of all rows, where a structure has room for them."""
     d = s.centre.shape[0]
-    if d == 0:
-        return
-    x, total = d2(rows.x, (rows.n, d)), _total(rows)
-    weights = d1(rows.weights, (rows.n if rows.weights != 0 else 0,))
-    for j in range(d):
-        s.centre[j] = 0.0
-        for h in range(d):
-            s.total[j, h] = 0.0
-    for i in range(rows.n):
-        share = (weights[i] if weights.shape[0] > 0 else 1.0) / total
-        for j in range(d):
-            s.centre[j] += share * x[i, j]
-    for i in range(rows.n):
-        weight = weights[i] if weights.shape[0] > 0 else 1.0
-        for j in range(d):
-            gap = weight * (x[i, j] - s.centre[j])
-            for h in range(d):
-                s.total[j, h] += gap * (x[i, h] - s.centre[h])
+    if d > 0:
+        weights = d1(rows.weights, (rows.n if rows.weights != 0 else 0,))
+        pool(d2(rows.x, (rows.n, d)), weights, _total(rows), s.centre, s.total)
 
 
 class Rows(NamedTuple):

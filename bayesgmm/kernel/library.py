@@ -65,7 +65,7 @@ REPEAT = Routine("repeat", 16, "bayesgmm.kernel.repeat", ("kernel/repeat.py",), 
 _MSTEP = tuple(f"kernel/{name}.py" for name in "compiler options rotations shapes structure triangles views".split())
 #: The M-step of any covariance family.
 MSTEP = Routine("mstep", 9, "bayesgmm.kernel.structure", _MSTEP)
-_ASCENT = (*_MSTEP, "kernel/ascent.py", "kernel/places.py", "kernel/quasi.py")
+_ASCENT = (*_MSTEP, "kernel/ascent.py", "kernel/places.py", "kernel/pooled.py", "kernel/quasi.py")
 #: Quasi-Newton EM over the same rows, or others, once after another, for any family.
 ASCENT = Routine("ascent", 16, "bayesgmm.kernel.ascent", _ASCENT, (WALK["dd"],))
 _LABELS = tuple(f"kernel/{name}.py" for name in ("compiler", "labels", "options", "views"))

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from bayesgmm.kernel.options import EXACT
+from bayesgmm.kernel.pooled import within
 from bayesgmm.kernel.structure import NONE, VARYING, m_step
 from bayesgmm.kernel.triangles import factor, whiten
 
@@ -101,7 +102,7 @@ def image(here, s, prior, m0, m1, m2):
     if s.volume == s.shape == s.axes == VARYING and not prior.kappa > 0.0:
         return _free(here, s, m2)
     if pooled:
-        _between(here.next_means, m0, s)
+        within(here.next_means, m0, s.centre, s.total, s.b)
     for i in range(k):
         s.counts[i] = m0[i]
         if not pooled:
@@ -109,21 +110,6 @@ def image(here, s, prior, m0, m1, m2):
         if prior.kappa > 0.0:
             _pull(here.next_means[i], m0[i], prior, i, s)
     return structure(s, True, here.next_factors)
-
-
-@njit(**EXACT)
-def _between(means, m0, s):
-    """What is within components, Σ_k S_k, as the first one's: all rows' scatter less that of the means."""
-    k, d = means.shape
-    for i in range(k):
-        for j in range(d):
-            for h in range(d):
-                s.b[i, j, h] = s.total[j, h] if i == 0 else 0.0
-    for i in range(k):
-        for j in range(d):
-            gap = m0[i] * (means[i, j] - s.centre[j])
-            for h in range(d):
-                s.b[0, j, h] -= gap * (means[i, h] - s.centre[h])
 
 
 @njit(**EXACT)

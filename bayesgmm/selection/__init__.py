@@ -1,6 +1,7 @@
 """Which mixture: how many components, of which covariance family; and how many clusters, once components are merged.
 
-``select.py`` sweeps over both, ``sweep.py`` fits one of them after another, ``selection.py`` is what is found;
+``select.py`` sweeps over both, ``sweep.py`` fits one of them, ``order.py`` says which may come next, ``workers.py``
+does it over all cores, ``selection.py`` is what is found;
 ``likelihood_ratio.py`` tests K against K + 1, ``merging.py`` merges components that overlap. ``question.py`` asks
 every criterion, posteriors of K among them, ``answers.py`` is their table, ``agreement.py`` what it says.
 ``factors.py`` sweeps over numbers of factors.
